@@ -1,0 +1,64 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+
+/**
+ * Who asks, on whose behalf and until when. It flows through `await`s by AsyncLocalStorage and belongs to a
+ * call from the moment the call is made, not from the moment its promise is awaited.
+ */
+export interface DbContext {
+  /** The tenant whose rows the work may see. */
+  readonly tenant?: string
+  /** The user or service that acts, as the audit trail should name it. */
+  readonly actor?: string
+  /** Correlates the work with one request in logs and traces. */
+  readonly requestId?: string
+  /** When the work is worthless: epoch milliseconds. */
+  readonly deadlineAt?: number
+  /** Ends the work early. */
+  readonly signal?: AbortSignal
+}
+
+/** What `runInContext` takes: a context, with the deadline as a duration if that is what is known. */
+export interface ContextOptions extends DbContext {
+  /** Sets `deadlineAt` to so many milliseconds from now; an earlier deadline of the outer context stays. */
+  readonly deadlineMs?: number
+}
+
+const empty: DbContext = Object.freeze({})
+const storageKey = Symbol.for('@org/db-core/context')
+// Two copies of this package in one process must share one context, or a tenant would get lost between them.
+const registry = globalThis as { [storageKey]?: AsyncLocalStorage<DbContext> }
+registry[storageKey] ??= new AsyncLocalStorage<DbContext>()
+const storage: AsyncLocalStorage<DbContext> = registry[storageKey]
+
+/** The context of the running code; an empty object outside every `runInContext`. */
+export function currentContext(): DbContext {
+  return storage.getStore() ?? empty
+}
+
+/**
+ * Runs `fn` in the current context extended by `options` and returns what it returns.
+ * A deadline only ever shrinks: the earlier of the outer and the new one holds. Likewise the outer `signal`
+ * keeps its effect beside a new one.
+ */
+export function runInContext<T>(options: ContextOptions, fn: () => T): T {
+  const outer = currentContext()
+  const { deadlineMs, ...given } = options
+  const deadlines = [
+    outer.deadlineAt,
+    given.deadlineAt,
+    deadlineMs === undefined ? undefined : Date.now() + deadlineMs,
+  ].filter((at) => at !== undefined)
+  const signals = [outer.signal, given.signal].filter((signal) => signal !== undefined)
+  const context: DbContext = {
+    ...outer,
+    ...given,
+    ...(deadlines.length > 0 && { deadlineAt: Math.min(...deadlines) }),
+    ...(signals.length > 1 && { signal: AbortSignal.any(signals) }),
+  }
+  return storage.run(Object.freeze(context), fn)
+}
+
+/** Runs `fn` in exactly `context`: what a library needs that captured a context and returns to it later. */
+export function restoreContext<T>(context: DbContext, fn: () => T): T {
+  return currentContext() === context ? fn() : storage.run(context, fn)
+}
