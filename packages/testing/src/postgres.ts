@@ -1,0 +1,193 @@
+import { appendFile, chown, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { serverAccount } from './account.ts'
+import { connected } from './connection.ts'
+import { createDataDirectory } from './data-directory.ts'
+import { type PostgresDatabases, postgresDatabases } from './databases.ts'
+import { TestingError } from './errors.ts'
+import { freePort } from './port.ts'
+import { type PostgresBinaries, postgresBinaries } from './postgres-binaries.ts'
+import { type ServerProcess, serverProcess } from './server-process.ts'
+import { serverDirectory } from './temporary.ts'
+
+/** How a throwaway PostgreSQL is to run. */
+export interface PostgresOptions {
+  /**
+   * The system's PostgreSQL (14 or later; `PG_BIN`, then `PATH`, then the usual places), the embedded
+   * PostgreSQL 18 from npm, or whichever is there. Default the environment variable `DB_TESTING_BINARIES`, else `auto`.
+   */
+  readonly binaries?: 'auto' | 'system' | 'embedded'
+  /** Default: a free port. */
+  readonly port?: number
+  /** Default `100`. */
+  readonly maxConnections?: number
+  /** `false` makes commits faster, but those of the last half second are lost in `kill()`. Default `true`. */
+  readonly synchronousCommit?: boolean
+  /** Further settings of `postgresql.conf`, which win over ours. Default none. */
+  readonly settings?: Readonly<Record<string, string | number | boolean>>
+  /** How long a start may take until it fails with `DB_TESTING_START_TIMEOUT`. Default `30_000`. */
+  readonly startTimeoutMs?: number
+}
+
+/** A running PostgreSQL that belongs to this process and disappears with it. */
+export interface PostgresServer extends PostgresDatabases, AsyncDisposable {
+  /** On 127.0.0.1; it stays the same when the server is started again. */
+  readonly port: number
+  readonly host: '127.0.0.1'
+  /** As PostgreSQL says it: `18.4`. */
+  readonly version: string
+  readonly source: 'system' | 'embedded'
+  /** Of the postmaster. Throws `DB_TESTING_STOPPED` while the server does not run. */
+  readonly pid: number
+  readonly dataDirectory: string
+  /** Holds what the server wrote to its log. */
+  readonly logFile: string
+  /** Starts it again after `kill()` or `shutdown()`, on the same port with the same data; resolves when queries work. */
+  start(): Promise<void>
+  /** Ends all connections and shuts down in order, as a planned restart does. The data stay. */
+  shutdown(): Promise<void>
+  /** `shutdown()`, then `start()`. */
+  restart(): Promise<void>
+  /** Stops at once, as a crash does: the next `start()` recovers from the log. */
+  kill(): Promise<void>
+  /** Freezes all its processes: sockets stay open, nothing answers. */
+  pause(): void
+  resume(): void
+  /** Stops it for good and removes its files. */
+  stop(): Promise<void>
+}
+
+function configuration(options: PostgresOptions, port: number): string {
+  const settings: Record<string, string | number | boolean> = {
+    listen_addresses: '127.0.0.1',
+    port,
+    unix_socket_directories: '',
+    max_connections: options.maxConnections ?? 100,
+    // Nothing here must survive the machine; what survives the process is in the system's cache.
+    fsync: false,
+    full_page_writes: false,
+    synchronous_commit: options.synchronousCommit ?? true,
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    lc_messages: 'C',
+    ...options.settings,
+  }
+  const lines = Object.entries(settings).map(([name, value]) => {
+    const text = typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value)
+    return `${name} = '${text.replaceAll("'", "''")}'`
+  })
+  return `\n${lines.join('\n')}\n`
+}
+
+async function launch(binaries: PostgresBinaries, options: PostgresOptions): Promise<PostgresServer> {
+  const { path: directory, release } = await serverDirectory('postgres')
+  const dataDirectory = join(directory, 'data')
+  const logFile = join(directory, 'server.log')
+  const remove = async () => {
+    await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
+    release()
+  }
+  try {
+    const password = await createDataDirectory(binaries, dataDirectory)
+    const port = options.port ?? (await freePort())
+    const conf = join(dataDirectory, 'postgresql.conf')
+    await appendFile(conf, configuration(options, port))
+    await appendFile(logFile, '')
+    const account = serverAccount()
+    if (account) await chown(logFile, account.uid, account.gid)
+
+    const url = `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`
+    const server = serverProcess({
+      name: `PostgreSQL ${binaries.version}`,
+      command: join(binaries.directory, 'postgres'),
+      args: ['-D', dataDirectory],
+      directory,
+      logFile,
+      killSignal: 'SIGQUIT',
+      startTimeoutMs: options.startTimeoutMs ?? 30_000,
+      ready: () => answers(url, dataDirectory),
+    })
+    await server.start()
+    return handle({ binaries, server, url, port, dataDirectory, logFile, remove })
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+async function answers(url: string, dataDirectory: string): Promise<void> {
+  const { rows } = await connected(
+    url,
+    (client) => client.query<{ data_directory: string }>('SHOW data_directory'),
+    { connectTimeoutMs: 2_000 },
+  )
+  // Another server of ours may have been given the port in the meantime.
+  if (rows[0]?.data_directory !== dataDirectory) throw new Error('Another server answers on this port')
+}
+
+interface Parts {
+  readonly binaries: PostgresBinaries
+  readonly server: ServerProcess
+  readonly url: string
+  readonly port: number
+  readonly dataDirectory: string
+  readonly logFile: string
+  readonly remove: () => Promise<void>
+}
+
+function handle({ binaries, server, url, port, dataDirectory, logFile, remove }: Parts): PostgresServer {
+  async function stop(): Promise<void> {
+    await server.end('SIGQUIT')
+    await remove()
+  }
+  return {
+    ...postgresDatabases(url),
+    port,
+    host: '127.0.0.1',
+    version: binaries.version,
+    source: binaries.source,
+    dataDirectory,
+    logFile,
+    get pid() {
+      return server.pid
+    },
+    start: () => server.start(),
+    shutdown: () => server.end('SIGINT'),
+    async restart() {
+      await server.end('SIGINT')
+      await server.start()
+    },
+    kill: () => server.end('SIGQUIT'),
+    pause: () => server.pause(),
+    resume: () => server.resume(),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+function wantedBinaries(options: PostgresOptions): 'auto' | 'system' | 'embedded' {
+  const wanted = options.binaries ?? process.env.DB_TESTING_BINARIES ?? 'auto'
+  if (wanted === 'auto' || wanted === 'system' || wanted === 'embedded') return wanted
+  throw new TestingError(
+    'DB_TESTING_ENVIRONMENT',
+    `DB_TESTING_BINARIES is ${wanted}: it can be auto, system or embedded`,
+  )
+}
+
+/**
+ * Starts a PostgreSQL of its own on a free loopback port, tuned for tests, and resolves when queries work.
+ * It stops by itself when this process ends, however it ends.
+ *
+ * Throws `DB_TESTING_BINARY_MISSING`, `DB_TESTING_START_FAILED` or `DB_TESTING_START_TIMEOUT`, with the end of the server's log.
+ */
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
+  const binaries = await postgresBinaries(wantedBinaries(options))
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await launch(binaries, options)
+    } catch (error) {
+      const portTaken = error instanceof TestingError && /address already in use/i.test(error.message)
+      if (!portTaken || options.port !== undefined || attempt === 5) throw error
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import pg from 'pg'
+import { describe, expect, it } from 'vitest'
+import { sharedPostgres, testDatabase } from '../src/index.ts'
+
+async function query(url: string, sql: string): Promise<readonly Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    const { rows } = await client.query(sql)
+    return rows
+  } finally {
+    await client.end()
+  }
+}
+
+describe('testDatabase', () => {
+  it('gives each caller a database of its own with what setup made', async () => {
+    const setup =
+      'create table film (id int primary key, title text); insert into film values (1, $$Alien$$);'
+    await using one = await testDatabase({ name: 'films', setup })
+    await using two = await testDatabase({ name: 'films', setup })
+    await query(one.url, 'delete from film')
+    expect(await query(one.url, 'select * from film')).toEqual([])
+    expect(await query(two.url, 'select * from film')).toEqual([{ id: 1, title: 'Alien' }])
+  })
+
+  it('gives an empty database without a template', async () => {
+    await using database = await testDatabase()
+    const tables = await query(database.url, "select * from pg_tables where schemaname = 'public'")
+    expect(tables).toEqual([])
+  })
+})
+
+describe('template', () => {
+  it('runs setup once for many callers at once', async () => {
+    const server = await sharedPostgres()
+    let runs = 0
+    const setup = async (url: string) => {
+      runs++
+      await query(url, 'create table once (n int)')
+    }
+    const databases = await Promise.all(
+      Array.from({ length: 5 }, async () => {
+        const template = await server.template({ name: 'once', setup })
+        return template.createDatabase()
+      }),
+    )
+    expect(runs).toBe(1)
+    expect(new Set(databases.map(({ name }) => name)).size).toBe(5)
+    await Promise.all(databases.map((database) => database.drop()))
+  })
+
+  it('is another one when the content changes', async () => {
+    const server = await sharedPostgres()
+    const setup = async () => {}
+    const first = await server.template({ name: 'Häuser & more', setup, version: '1' })
+    const second = await server.template({ name: 'Häuser & more', setup, version: '2' })
+    expect(first.name).not.toBe(second.name)
+  })
+
+  it('copies a template although setup left a connection open', async () => {
+    const server = await sharedPostgres()
+    const client: { current?: pg.Client } = {}
+    const setup = async (url: string) => {
+      client.current = new pg.Client({ connectionString: url })
+      client.current.on('error', () => {})
+      await client.current.connect()
+      await client.current.query('create table left_open ()')
+    }
+    const template = await server.template({ name: 'left_open', setup })
+    await using database = await template.createDatabase()
+    expect(await query(database.url, 'select * from left_open')).toEqual([])
+  })
+
+  it('leaves nothing behind when setup fails, and throws its error', async () => {
+    const server = await sharedPostgres()
+    const failure = new Error('no migrations found')
+    const setup = () => Promise.reject(failure)
+    await expect(server.template({ name: 'broken', setup })).rejects.toBe(failure)
+    const left = await query(
+      server.url,
+      "select datname from pg_database where datname like 'template_broken%'",
+    )
+    expect(left).toEqual([])
+  })
+})
