@@ -26,7 +26,7 @@ export class DbError<Code extends string = string> extends Error {
 
   /** The error without its cause, safe for a log: it holds names, no values. */
   toJSON(): Record<string, unknown> {
-    return { name: this.name, message: this.message, ...this }
+    return { ...(this as object), message: this.message }
   }
 }
 
@@ -39,6 +39,6 @@ export function isDbError<Code extends string = string>(error: unknown, code?: C
     typeof error === 'object' &&
     error !== null &&
     brand in error &&
-    (code === undefined || (error as DbError).code === code)
+    (code === undefined || ('code' in error && error.code === code))
   )
 }

@@ -53,7 +53,9 @@ export interface Interceptor {
 }
 
 /** Puts interceptors in the order of their stages and returns them as one function around `last`. */
-export function compose(interceptors: readonly Interceptor[]): (operation: Operation, last: Next) => Promise<unknown> {
+export function compose(
+  interceptors: readonly Interceptor[],
+): (operation: Operation, last: Next) => Promise<unknown> {
   const ordered = sortByStage(interceptors)
   if (ordered.length === 0) return (operation, last) => last(operation)
   return (operation, last) => {
@@ -69,7 +71,8 @@ export function compose(interceptors: readonly Interceptor[]): (operation: Opera
 
 function sortByStage(interceptors: readonly Interceptor[]): readonly Interceptor[] {
   for (const { name, stage } of interceptors) {
-    if (!stages.includes(stage)) throw new TypeError(`Interceptor ${name} names the unknown stage ${String(stage)}`)
+    if (!stages.includes(stage))
+      throw new TypeError(`Interceptor ${name} names the unknown stage ${String(stage)}`)
   }
   return [...interceptors].sort((a, b) => stages.indexOf(a.stage) - stages.indexOf(b.stage))
 }

@@ -1,0 +1,106 @@
+import { PrismaPg } from '@prisma/adapter-pg'
+import type { SqlDriverAdapterFactory } from '@prisma/client/runtime/client'
+import type pg from 'pg'
+import type { DatabasePool } from './pool.ts'
+import type { StatementCounter } from './statement-metrics.ts'
+import type { TransactionScope } from './transaction-scope.ts'
+import { createTurnstile, type Turnstile } from './turnstile.ts'
+
+type SqlDriverAdapter = Awaited<ReturnType<SqlDriverAdapterFactory['connect']>>
+type Transaction = Awaited<ReturnType<SqlDriverAdapter['startTransaction']>>
+
+/** What the adapter needs around it. */
+export interface AdapterOptions {
+  readonly pool: DatabasePool
+  readonly counter: StatementCounter
+  readonly schema: string | undefined
+  /** The transaction that is just being opened by `db.transaction`, if one is. */
+  readonly opening: () => TransactionScope | undefined
+}
+
+/** Prisma's adapter for node-postgres, on our pool: every SQL statement of the client passes here. */
+export function createAdapter(options: AdapterOptions): SqlDriverAdapterFactory {
+  const { pool, schema } = options
+  const inner = new PrismaPg(pool, schema === undefined ? {} : { schema })
+  return {
+    provider: inner.provider,
+    adapterName: inner.adapterName,
+    connect: async () => wrapAdapter(await inner.connect(), options),
+  }
+}
+
+function wrapAdapter(inner: SqlDriverAdapter, options: AdapterOptions): SqlDriverAdapter {
+  const { counter, pool, opening } = options
+  return {
+    provider: inner.provider,
+    adapterName: inner.adapterName,
+    queryRaw: (query) => counter.measure(() => inner.queryRaw(query)),
+    executeRaw: (query) => counter.measure(() => inner.executeRaw(query)),
+    executeScript: (script) => inner.executeScript(script),
+    getConnectionInfo: () => inner.getConnectionInfo?.() ?? { supportsRelationJoins: true },
+    dispose: () => inner.dispose(),
+    async startTransaction(isolationLevel) {
+      const scope = opening()
+      const turnstile = createTurnstile()
+      let connection: pg.PoolClient | undefined
+      // The adapter asks the pool for a connection before its first `await`.
+      const transaction = await pool.observeConnect(
+        (client) => {
+          connection = client
+        },
+        () => inner.startTransaction(isolationLevel),
+      )
+      if (scope && connection) scope.open({ connection, turnstile })
+      return wrapTransaction(transaction, { counter, turnstile, scope })
+    },
+  }
+}
+
+interface TransactionWrap {
+  readonly counter: StatementCounter
+  readonly turnstile: Turnstile
+  readonly scope: TransactionScope | undefined
+}
+
+function wrapTransaction(inner: Transaction, { counter, turnstile, scope }: TransactionWrap): Transaction {
+  return {
+    provider: inner.provider,
+    adapterName: inner.adapterName,
+    options: inner.options,
+    queryRaw: (query) => turnstile.pass(() => counter.measure(() => inner.queryRaw(query))),
+    executeRaw(query) {
+      if (query.sql === 'COMMIT') return commit(inner, query, scope)
+      const run = (): Promise<number> => inner.executeRaw(query)
+      return turnstile.pass(query.sql === 'ROLLBACK' ? run : () => counter.measure(run))
+    },
+    commit: () => inner.commit(),
+    rollback: () => inner.rollback(),
+    createSavepoint: (name) => turnstile.pass(() => control(inner.createSavepoint, inner, name)),
+    rollbackToSavepoint: (name) => turnstile.pass(() => control(inner.rollbackToSavepoint, inner, name)),
+    releaseSavepoint: (name) => turnstile.pass(() => control(inner.releaseSavepoint, inner, name)),
+  }
+
+  function commit(
+    target: Transaction,
+    query: Parameters<Transaction['executeRaw']>[0],
+    owner: typeof scope,
+  ): Promise<number> {
+    return turnstile.pass(async () => {
+      try {
+        return await target.executeRaw(query)
+      } catch (error) {
+        // Prisma reports it later in another shape; only here it is certain that COMMIT was under way.
+        owner?.failCommit(error)
+        throw error
+      }
+    })
+  }
+}
+
+async function control(
+  method: ((name: string) => Promise<void>) | undefined,
+  target: Transaction,
+  name: string,
+): Promise<void> {
+  await method?.call(target, name)
+}

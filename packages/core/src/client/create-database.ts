@@ -1,0 +1,138 @@
+import { classify } from '../classify.ts'
+import type { DatabaseConfig } from '../config.ts'
+import { type ContextOptions, runInContext } from '../context.ts'
+import { createEvents, type DatabaseEvents } from '../events.ts'
+import { parseConfig } from '../parse-config.ts'
+import { createAdapter } from './adapter.ts'
+import { createAmbient } from './ambient.ts'
+import { createExtension } from './extension.ts'
+import { createFacade } from './facade.ts'
+import { forgetInstance, livingInstance } from './instances.ts'
+import { createLifecycle } from './lifecycle.ts'
+import { logEvents } from './log-events.ts'
+import { DatabasePool } from './pool.ts'
+import { createSqlClient } from './sql-client.ts'
+import { createStatementCounter } from './statement-metrics.ts'
+import { createTransactions, runHook } from './transactions.ts'
+import type { Database, DatabaseMethods, DatabaseOptions, PrismaClientLike } from './types.ts'
+
+/**
+ * Makes a database object: a Prisma client with ambient transactions, interceptors, classified errors and a
+ * pool of its own. It connects when it is first used; call `connect()` to know at start that it can.
+ * @throws ConfigError naming every wrong field
+ */
+export function createDatabase<Client extends PrismaClientLike>(
+  options: DatabaseOptions<Client>,
+): Database<Client> {
+  const { client, metadata, use, instance, logger, ...input } = options
+  const config = parseConfig(input)
+  for (const warning of config.warnings) process.emitWarning(warning, 'DbConfigWarning')
+  const create = (): Database<Client> => assemble(options, config)
+  return instance === undefined ? create() : livingInstance(instance, config, create)
+}
+
+function assemble<Client extends PrismaClientLike>(
+  options: DatabaseOptions<Client>,
+  config: DatabaseConfig,
+): Database<Client> {
+  const { metadata } = options
+  const server = serverOf(config.url)
+  const events = createEvents<DatabaseEvents>()
+  if (options.logger) logEvents(events, options.logger, config.logging.level)
+  const pool = new DatabasePool(config, events)
+  const counter = createStatementCounter(config.slowQueryMs)
+  const ambient = createAmbient()
+  const lifecycle = createLifecycle()
+
+  const plain = options.client(
+    createAdapter({ pool, counter, schema: config.schema, opening: ambient.opening }),
+  )
+  const extension = createExtension({
+    interceptors: options.use ?? [],
+    ambient,
+    lifecycle,
+    events,
+    slowQueryMs: config.slowQueryMs,
+    metadata,
+    server,
+  })
+  const client = (plain.$extends as (extension: object) => Client)(extension)
+  const transaction = createTransactions(client, {
+    ambient,
+    lifecycle,
+    events,
+    metadata,
+    server,
+    timeoutMs: config.transactionTimeoutMs,
+    maxWaitMs: config.pool.connectTimeoutMs,
+  })
+
+  let closing: Promise<void> | undefined
+  const close: DatabaseMethods<Client>['close'] = ({ drainTimeoutMs = config.drainTimeoutMs } = {}) => {
+    closing ??= shutDown(drainTimeoutMs)
+    return closing
+  }
+  async function shutDown(drainTimeoutMs: number): Promise<void> {
+    if (options.instance !== undefined) forgetInstance(options.instance, database)
+    const abandoned = await lifecycle.drain(drainTimeoutMs)
+    await pool.close()
+    await plain.$disconnect()
+    lifecycle.end()
+    events.emit('database.closed', { abandoned })
+  }
+  async function connect(): Promise<void> {
+    const startedAt = performance.now()
+    try {
+      const { rows } = await lifecycle.track(
+        () => pool.query<{ version: string }>("SELECT current_setting('server_version') AS version"),
+        {
+          partOfOther: false,
+        },
+      )
+      events.emit('database.connected', {
+        serverVersion: rows[0]?.version ?? 'unknown',
+        durationMs: Math.round(performance.now() - startedAt),
+      })
+    } catch (error) {
+      throw classify(error, { action: 'connect', kind: 'read', server }) ?? error
+    }
+  }
+
+  const facade = createFacade(client, { ambient, lifecycle, transaction, connect, close })
+  const methods: DatabaseMethods<Client> = {
+    connect,
+    close,
+    run: (context: ContextOptions, fn) => runInContext(context, fn),
+    transaction,
+    afterCommit(hook) {
+      const scope = ambient.scope()
+      if (scope) scope.afterCommit(hook)
+      else void runHook(hook, 'after-commit', events)
+    },
+    afterRollback(hook) {
+      ambient.scope()?.afterRollback(hook)
+    },
+    get inTransaction() {
+      return ambient.scope() !== undefined
+    },
+    sql: createSqlClient({ pool, ambient, lifecycle, counter, transaction, server }),
+    events,
+    metrics: () => ({ ...pool.metrics(), queries: counter.metrics() }),
+    config,
+    metadata,
+    $client: facade,
+    [Symbol.asyncDispose]: () => close(),
+  }
+  const database = new Proxy(facade, {
+    get: (target, property) =>
+      Object.hasOwn(methods, property) ? Reflect.get(methods, property) : Reflect.get(target, property),
+    has: (target, property) => Object.hasOwn(methods, property) || Reflect.has(target, property),
+  }) as Database<Client>
+  return database
+}
+
+/** `host:port/database`: what an error may say of a connection URL. */
+function serverOf(text: string): string {
+  const url = new URL(text)
+  return `${url.hostname}:${url.port || '5432'}${url.pathname}`
+}

@@ -1,0 +1,14 @@
+export { fromEnv } from '../from-env.ts'
+export { createDatabase } from './create-database.ts'
+export type { Logger } from './log-events.ts'
+export type { ConnectionMetrics, PoolMetrics } from './pool.ts'
+export type { StatementMetrics } from './statement-metrics.ts'
+export type { Transaction, TransactionHook } from './transaction-scope.ts'
+export type {
+  Database,
+  DatabaseMethods,
+  DatabaseMetrics,
+  DatabaseOptions,
+  PrismaClientLike,
+  TransactionOptions,
+} from './types.ts'

@@ -1,0 +1,190 @@
+import pg from 'pg'
+import type { DatabaseConfig } from '../config.ts'
+import type { DatabaseEvents, EventSource } from '../events.ts'
+
+/** How many connections the pool has, and how it came by them. */
+export interface PoolMetrics {
+  readonly active: number
+  readonly idle: number
+  /** Callers that wait for a connection. */
+  readonly waiting: number
+  readonly max: number
+  readonly total: number
+}
+
+/** What became of the pool's connections since it was created. */
+export interface ConnectionMetrics {
+  readonly opened: number
+  readonly closed: number
+  /** Attempts to get a connection that failed, those that waited too long included. */
+  readonly failed: number
+}
+
+/**
+ * PostgreSQL answers COMMIT of a failed transaction with ROLLBACK and no error, so a caller who swallowed the
+ * failure would believe that the rows are stored. Here it is an error.
+ * https://www.postgresql.org/docs/current/sql-commit.html
+ */
+class StrictClient extends pg.Client {
+  // node-postgres overloads `query` nine times; it is passed through as it is.
+  override query(...args: never[]): never {
+    const first: unknown = args[0]
+    const result: unknown = super.query(...(args as unknown as [string]))
+    const text = typeof first === 'string' ? first : (first as { text?: unknown } | null)?.text
+    return (text === 'COMMIT' && result instanceof Promise ? result.then(assertCommitted) : result) as never
+  }
+}
+
+function assertCommitted(result: pg.QueryResult): pg.QueryResult {
+  if (result.command !== 'ROLLBACK') return result
+  const error = new Error('current transaction is aborted: COMMIT was answered with ROLLBACK')
+  // The shape of a server's error, so that Prisma's adapter passes it on.
+  throw Object.assign(error, { code: '25P02', severity: 'ERROR' })
+}
+
+/** A pool that counts, reports and can tell which connection was handed out. */
+export class DatabasePool extends pg.Pool {
+  readonly #events: EventSource<DatabaseEvents>
+  readonly #max: number
+  readonly #clients = new Set<pg.PoolClient>()
+  #opened = 0
+  #closed = 0
+  #failed = 0
+  #onNextConnect: ((client: pg.PoolClient) => void) | undefined
+
+  constructor(config: DatabaseConfig, events: EventSource<DatabaseEvents>) {
+    super(toPoolConfig(config))
+    this.#events = events
+    this.#max = config.pool.max
+    this.on('connect', (client) => {
+      this.#opened += 1
+      this.#clients.add(client)
+    })
+    this.on('remove', (client) => {
+      this.#closed += 1
+      this.#clients.delete(client)
+    })
+    this.on('error', (error) => events.emit('database.connection.lost', { reason: reasonOf(error) }))
+  }
+
+  /** Runs `start`, which asks for a connection before it returns, and tells `listener` which one it got. */
+  observeConnect<T>(listener: (client: pg.PoolClient) => void, start: () => T): T {
+    this.#onNextConnect = listener
+    try {
+      return start()
+    } finally {
+      this.#onNextConnect = undefined
+    }
+  }
+
+  override connect(): Promise<pg.PoolClient>
+  override connect(
+    callback: (
+      error: Error | undefined,
+      client: pg.PoolClient | undefined,
+      done: (release?: unknown) => void,
+    ) => void,
+  ): void
+  override connect(
+    callback?: (
+      error: Error | undefined,
+      client: pg.PoolClient | undefined,
+      done: (release?: unknown) => void,
+    ) => void,
+  ): Promise<pg.PoolClient> | undefined {
+    const listener = this.#onNextConnect
+    const startedAt = performance.now()
+    if (callback) {
+      super.connect((error, client, done) => {
+        if (error) this.#reportFailure(error, startedAt)
+        callback(error, client, done)
+      })
+      return undefined
+    }
+    return super.connect().then(
+      (client) => {
+        listener?.(client)
+        return client
+      },
+      (error: unknown) => {
+        this.#reportFailure(error, startedAt)
+        throw error
+      },
+    )
+  }
+
+  metrics(): { readonly pool: PoolMetrics; readonly connections: ConnectionMetrics } {
+    return {
+      pool: {
+        active: this.totalCount - this.idleCount,
+        idle: this.idleCount,
+        waiting: this.waitingCount,
+        max: this.#max,
+        total: this.totalCount,
+      },
+      connections: { opened: this.#opened, closed: this.#closed, failed: this.#failed },
+    }
+  }
+
+  /** Closes all connections; those still in use are cut off. */
+  async close(): Promise<void> {
+    const ended = this.end()
+    for (const client of this.#clients) {
+      // A connection in use would keep `end` waiting for ever.
+      const { stream } = (client as unknown as { connection: { stream: { destroy(): void } } }).connection
+      stream.destroy()
+    }
+    await ended
+  }
+
+  #reportFailure(error: unknown, startedAt: number): void {
+    this.#failed += 1
+    if (!(error instanceof Error) || !error.message.startsWith('timeout exceeded')) return
+    this.#events.emit('database.connection.pool.exhausted', {
+      max: this.#max,
+      waiting: this.waitingCount,
+      waitedMs: Math.round(performance.now() - startedAt),
+    })
+  }
+}
+
+function toPoolConfig(config: DatabaseConfig): pg.PoolConfig {
+  const { pool, queryTimeoutMs } = config
+  return {
+    Client: StrictClient,
+    connectionString: config.url,
+    ssl: toTls(config.ssl),
+    application_name: config.applicationName,
+    max: pool.max,
+    min: pool.min,
+    connectionTimeoutMillis: pool.connectTimeoutMs,
+    idleTimeoutMillis: pool.idleTimeoutMs,
+    maxLifetimeSeconds: Math.ceil(pool.maxLifetimeMs / 1000),
+    keepAlive: true,
+    ...(queryTimeoutMs > 0 && {
+      // The client gives up a little later than the server, whose answer says more and frees the connection.
+      query_timeout: queryTimeoutMs + 1_000,
+      // A startup parameter, which PgBouncer refuses.
+      ...(pool.mode === 'direct' && { statement_timeout: queryTimeoutMs }),
+    }),
+  }
+}
+
+function toTls(ssl: DatabaseConfig['ssl']): pg.PoolConfig['ssl'] {
+  const { mode, ca, cert, key } = ssl
+  if (mode === 'disable') return false
+  return {
+    rejectUnauthorized: mode !== 'require',
+    // As libpq: `verify-ca` checks who signed the certificate, not for which host.
+    ...(mode === 'verify-ca' && { checkServerIdentity: () => undefined }),
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+  }
+}
+
+/** A code says enough, and holds no values. */
+function reasonOf(error: unknown): string {
+  const { code } = error as { code?: unknown }
+  return typeof code === 'string' ? code : 'connection terminated'
+}

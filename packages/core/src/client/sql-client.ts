@@ -1,0 +1,47 @@
+import type pg from 'pg'
+import { classify } from '../classify.ts'
+import type { SqlClient, SqlExecutor } from '../sql.ts'
+import type { Ambient } from './ambient.ts'
+import type { Lifecycle } from './lifecycle.ts'
+import type { DatabasePool } from './pool.ts'
+import type { StatementCounter } from './statement-metrics.ts'
+import type { RunTransaction } from './transactions.ts'
+
+/** What the SQL client needs around it. */
+export interface SqlClientOptions {
+  readonly pool: DatabasePool
+  readonly ambient: Ambient
+  readonly lifecycle: Lifecycle
+  readonly counter: StatementCounter
+  readonly transaction: RunTransaction
+  readonly server: string
+}
+
+/** SQL beside Prisma: on the ambient transaction's connection, else on any connection of the pool. */
+export function createSqlClient(options: SqlClientOptions): SqlClient {
+  const { pool, ambient, lifecycle, counter, transaction, server } = options
+
+  const query: SqlExecutor['query'] = async (sql, params, { signal } = {}) => {
+    signal?.throwIfAborted()
+    const open = ambient.scope()?.connection
+    const run = (on: pg.PoolClient | DatabasePool): Promise<pg.QueryResult | pg.QueryResult[]> =>
+      counter.measure(() => (params === undefined ? on.query(sql) : on.query(sql, [...params])))
+    try {
+      const result = await lifecycle.track(
+        () => (open ? open.turnstile.pass(() => run(open.connection)) : run(pool)),
+        { partOfOther: open !== undefined },
+      )
+      return rowsOf(result)
+    } catch (error) {
+      throw classify(error, { action: 'sql', inTransaction: open !== undefined, server }) ?? error
+    }
+  }
+
+  return { query, transaction: (fn) => transaction(() => fn({ query })) }
+}
+
+/** A text of several statements has several results. */
+function rowsOf(result: pg.QueryResult | pg.QueryResult[]): never[] {
+  const last = Array.isArray(result) ? result.at(-1) : result
+  return (last?.rows ?? []) as never[]
+}

@@ -1,0 +1,128 @@
+import { classify } from '../classify.ts'
+import { DatabaseError, type Outcome } from '../database-error.ts'
+import type { DatabaseEvents, EventSource } from '../events.ts'
+import type { SchemaMetadata } from '../metadata.ts'
+import type { Ambient } from './ambient.ts'
+import type { Lifecycle } from './lifecycle.ts'
+import { type TransactionHook, TransactionScope } from './transaction-scope.ts'
+import type { TransactionOptions } from './types.ts'
+
+type StartTransaction = (
+  body: (client: object) => Promise<unknown>,
+  options: { maxWait?: number; timeout?: number; isolationLevel?: string },
+) => Promise<unknown>
+
+/** What transactions need around them. */
+export interface TransactionsOptions {
+  readonly ambient: Ambient
+  readonly lifecycle: Lifecycle
+  readonly events: EventSource<DatabaseEvents>
+  readonly metadata: SchemaMetadata | undefined
+  readonly server: string
+  readonly timeoutMs: number
+  readonly maxWaitMs: number
+}
+
+/** Runs `fn` in a transaction of `client`, or in a savepoint of the ambient one. */
+export type RunTransaction = <T>(
+  fn: (scope: TransactionScope) => Promise<T>,
+  options?: TransactionOptions,
+) => Promise<T>
+
+/** Ambient transactions on Prisma's interactive ones. */
+export function createTransactions(client: object, around: TransactionsOptions): RunTransaction {
+  const { ambient, lifecycle } = around
+
+  async function outermost<T>(
+    fn: (scope: TransactionScope) => Promise<T>,
+    options: TransactionOptions,
+  ): Promise<T> {
+    const scope = new TransactionScope()
+    try {
+      const result = await ambient.open(scope, () =>
+        start(client, scope, fn, {
+          maxWait: options.maxWaitMs ?? around.maxWaitMs,
+          timeout: options.timeoutMs ?? around.timeoutMs,
+          ...(options.isolationLevel !== undefined && { isolationLevel: options.isolationLevel }),
+        }),
+      )
+      await runHooks(scope, 'committed')
+      return result
+    } catch (error) {
+      const failure = toFailure(error, scope, around)
+      // With an unknown outcome neither kind of hook may run: each would state what nobody knows.
+      if ((failure as { outcome?: Outcome }).outcome !== 'unknown') await runHooks(scope, 'rolled-back')
+      throw failure
+    }
+  }
+
+  async function nested<T>(outer: TransactionScope, fn: (scope: TransactionScope) => Promise<T>): Promise<T> {
+    const scope = new TransactionScope(outer)
+    try {
+      const result = await start(outer.client ?? client, scope, fn, {})
+      scope.mergeIntoParent()
+      return result
+    } catch (error) {
+      await runHooks(scope, 'rolled-back')
+      throw toFailure(error, scope, around)
+    }
+  }
+
+  function start<T>(
+    on: object,
+    scope: TransactionScope,
+    fn: (scope: TransactionScope) => Promise<T>,
+    options: Parameters<StartTransaction>[1],
+  ): Promise<T> {
+    const startTransaction = Reflect.get(on, '$transaction') as StartTransaction
+    return Reflect.apply(startTransaction, on, [
+      (inner: object) => {
+        scope.client = inner
+        return ambient.enter(scope, () => fn(scope))
+      },
+      options,
+    ]) as Promise<T>
+  }
+
+  async function runHooks(scope: TransactionScope, end: 'committed' | 'rolled-back'): Promise<void> {
+    const hook = end === 'committed' ? 'after-commit' : 'after-rollback'
+    for (const each of scope.hooks(end)) await runHook(each, hook, around.events)
+  }
+
+  return (fn, options = {}) => {
+    const outer = ambient.scope()
+    if (!outer) return lifecycle.track(() => outermost(fn, options), { partOfOther: false })
+    const refused = Object.entries(options).find(([, value]) => value !== undefined)?.[0]
+    if (refused !== undefined) return Promise.reject(misuse(refused))
+    return outer.nestedTurnstile.pass(() => nested(outer, fn))
+  }
+}
+
+/** Runs one hook; its failure is reported, because the transaction has already ended as it has. */
+export async function runHook(
+  hook: TransactionHook,
+  kind: 'after-commit' | 'after-rollback',
+  events: EventSource<DatabaseEvents>,
+): Promise<void> {
+  try {
+    await hook()
+  } catch (error) {
+    if (events.has('database.hook.failed')) events.emit('database.hook.failed', { hook: kind, error })
+    else process.emitWarning(`An ${kind} hook failed: ${String(error)}`, 'DbHookWarning')
+  }
+}
+
+function toFailure(error: unknown, scope: TransactionScope, around: TransactionsOptions): unknown {
+  const { metadata, server } = around
+  const failed = scope.commitFailure
+  if (failed) return classify(failed.error, { action: 'transaction', metadata, atCommit: true }) ?? error
+  return classify(error, { action: 'transaction', metadata, server, inTransaction: true }) ?? error
+}
+
+function misuse(option: string): DatabaseError {
+  return new DatabaseError(
+    'DB_TRANSACTION_MISUSE',
+    `A nested transaction is a savepoint and can't have its own ${option}`,
+    { outcome: 'not-sent' },
+  )
+}

@@ -1,0 +1,93 @@
+import type { SqlDriverAdapterFactory } from '@prisma/client/runtime/client'
+import type { DatabaseConfig, DatabaseConfigInput } from '../config.ts'
+import type { ContextOptions } from '../context.ts'
+import type { DatabaseEvents, Events } from '../events.ts'
+import type { SchemaMetadata } from '../metadata.ts'
+import type { Interceptor } from '../operation.ts'
+import type { SqlClient } from '../sql.ts'
+import type { Logger } from './log-events.ts'
+import type { ConnectionMetrics, PoolMetrics } from './pool.ts'
+import type { StatementMetrics } from './statement-metrics.ts'
+import type { Transaction, TransactionHook } from './transaction-scope.ts'
+
+/** What is required of a Prisma client; every generated client and every extended one has it. */
+export interface PrismaClientLike {
+  $extends: unknown
+  $transaction: unknown
+  $disconnect: () => Promise<void>
+}
+
+/** How `createDatabase` is told what to do. */
+export interface DatabaseOptions<Client extends PrismaClientLike> extends DatabaseConfigInput {
+  /**
+   * Makes the Prisma client on the given adapter: `(adapter) => new PrismaClient({ adapter })`. Own extensions
+   * belong in here too, `new PrismaClient({ adapter }).$extends(…)`, so that transactions see them.
+   */
+  readonly client: (adapter: SqlDriverAdapterFactory) => Client
+  /** What the generator `db-metadata` wrote; it lets errors name fields and packages know keys and annotations. */
+  readonly metadata?: SchemaMetadata
+  /** What stands between callers and the database; the order comes from the stages. Default: nothing. */
+  readonly use?: readonly Interceptor[]
+  /**
+   * Makes the call return the living instance of that name in this process, if its configuration is the same:
+   * for frameworks that reload modules. One with another configuration is closed and replaced. Default: none.
+   */
+  readonly instance?: string
+  /** Takes what `logging.level` lets pass; a pino logger fits. Default: none. */
+  readonly logger?: Logger
+}
+
+/** How a transaction runs. */
+export interface TransactionOptions {
+  /** Default: the server's, usually `ReadCommitted`. Not allowed in a nested transaction. */
+  readonly isolationLevel?: 'ReadUncommitted' | 'ReadCommitted' | 'RepeatableRead' | 'Serializable'
+  /** Longest run. Default: `transactionTimeoutMs` of the configuration. Not allowed in a nested transaction. */
+  readonly timeoutMs?: number
+  /** Longest wait for a connection. Default: `pool.connectTimeoutMs`. Not allowed in a nested transaction. */
+  readonly maxWaitMs?: number
+}
+
+/** Figures of one database object since its creation. */
+export interface DatabaseMetrics {
+  readonly pool: PoolMetrics
+  readonly connections: ConnectionMetrics
+  readonly queries: StatementMetrics
+}
+
+/** What a database object offers beside the Prisma client's own models and methods. */
+export interface DatabaseMethods<Client> {
+  /** Opens a connection and runs a query on it. @throws DatabaseError saying what is wrong */
+  connect(): Promise<void>
+  /** Refuses new work, waits for what is in progress, closes all connections. Later calls do nothing more. */
+  close(options?: { readonly drainTimeoutMs?: number }): Promise<void>
+  /** Runs `fn` in a context: who asks, for which tenant, until when. */
+  run<T>(context: ContextOptions, fn: () => T): T
+  /**
+   * Runs `fn` in a transaction that everything inside joins by itself, and commits when it resolves; inside
+   * another transaction it is a savepoint. Nested ones that are started together run one after the other.
+   * @throws DatabaseError DB_TRANSACTION_ABORTED when a failure was swallowed inside and nothing is stored;
+   * DB_AMBIGUOUS_COMMIT when the connection broke during COMMIT
+   */
+  transaction<T>(fn: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>
+  /** Runs `hook` after COMMIT of the current transaction; at once where there is none. */
+  afterCommit(hook: TransactionHook): void
+  /** Runs `hook` after a rollback of the current transaction; never where there is none. */
+  afterRollback(hook: TransactionHook): void
+  /** Whether the running code is inside a transaction of this database. */
+  readonly inTransaction: boolean
+  /** SQL of your own; joins the ambient transaction. */
+  readonly sql: SqlClient
+  readonly events: Events<DatabaseEvents>
+  metrics(): DatabaseMetrics
+  readonly config: DatabaseConfig
+  readonly metadata: SchemaMetadata | undefined
+  /** The client alone, for a model whose name one of these methods takes: `db.$client.transaction`. */
+  readonly $client: Client
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * The user's client and our methods. Models and raw queries join the ambient transaction. `$extends` is not
+ * to be had: transactions would not see the extension; it belongs into the option `client`.
+ */
+export type Database<Client> = Client & DatabaseMethods<Client> & { readonly $extends: never }

@@ -1,0 +1,25 @@
+import { DbError } from './errors.ts'
+
+/** One wrong field of a configuration. */
+export interface ConfigProblem {
+  /** The path of the field: `pool.max`. */
+  readonly field: string
+  /** The environment variable that it came from, if it came from one. */
+  readonly variable?: string
+  /** What is wrong with it; never its value. */
+  readonly problem: string
+}
+
+/** A configuration is wrong; `problems` lists every wrong field. */
+export class ConfigError extends DbError<'DB_CONFIG'> {
+  readonly problems: readonly ConfigProblem[]
+
+  constructor(problems: readonly ConfigProblem[]) {
+    const lines = problems.map(
+      ({ field, variable, problem }) =>
+        `  ${field}${variable === undefined ? '' : ` (${variable})`}: ${problem}`,
+    )
+    super('DB_CONFIG', `The database configuration is wrong:\n${lines.join('\n')}`)
+    this.problems = problems
+  }
+}

@@ -1,0 +1,2 @@
+export { serveGenerator } from './serve-generator.ts'
+export { toMetadata } from './to-metadata.ts'

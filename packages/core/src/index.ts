@@ -1,0 +1,29 @@
+export type { Change, ChangeSink } from './change.ts'
+export { type ClassifyHints, classify } from './classify.ts'
+export { type Clock, systemClock } from './clock.ts'
+export type { DatabaseConfig, DatabaseConfigInput, Environment, PoolMode } from './config.ts'
+export { ConfigError, type ConfigProblem } from './config-error.ts'
+export {
+  type ContextOptions,
+  currentContext,
+  type DbContext,
+  restoreContext,
+  runInContext,
+} from './context.ts'
+export { ConstraintError, DatabaseError, type DatabaseErrorCode, type Outcome } from './database-error.ts'
+export { DbError, type DbErrorOptions, isDbError } from './errors.ts'
+export { createEvents, type DatabaseEvents, type EventSource, type Events } from './events.ts'
+export { fromEnv } from './from-env.ts'
+export { installSchema, type SchemaPackage } from './install-schema.ts'
+export type { ConstraintMetadata, FieldMetadata, ModelMetadata, SchemaMetadata } from './metadata.ts'
+export {
+  compose,
+  type Interceptor,
+  kindOfAction,
+  type Next,
+  type Operation,
+  type Stage,
+  stages,
+} from './operation.ts'
+export { parseConfig } from './parse-config.ts'
+export type { SqlClient, SqlExecutor, SqlOptions } from './sql.ts'
