@@ -2,6 +2,14 @@
 
 CREATE TYPE "order_status" AS ENUM ('placed', 'cancelled');
 
+CREATE TABLE "film_source" (
+  "row" INTEGER PRIMARY KEY,
+  "data" JSONB NOT NULL,
+  "corrections" TEXT[],
+  "doubts" TEXT[],
+  "rejected" TEXT
+);
+
 CREATE TABLE "film" (
   "id" SERIAL PRIMARY KEY,
   "title" TEXT NOT NULL,
@@ -15,11 +23,14 @@ CREATE TABLE "film" (
   "imdb_rating" DECIMAL(3, 1),
   "price_cents" INTEGER NOT NULL,
   "stock" INTEGER NOT NULL DEFAULT 0,
+  "source_row" INTEGER,
   "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
   "updated_at" TIMESTAMPTZ(3) NOT NULL,
+  CONSTRAINT "film_source_row_fkey" FOREIGN KEY ("source_row") REFERENCES "film_source" ("row") ON DELETE RESTRICT ON UPDATE CASCADE,
   CONSTRAINT "film_stock_not_negative" CHECK ("stock" >= 0),
   CONSTRAINT "film_price_positive" CHECK ("price_cents" > 0)
 );
+CREATE UNIQUE INDEX "film_source_row_key" ON "film" ("source_row");
 CREATE INDEX "film_genre_id_idx" ON "film" ("genre", "id");
 
 CREATE TABLE "order" (
