@@ -37,7 +37,7 @@ export interface ClassifyHints {
 export function classify(error: unknown, hints: ClassifyHints = {}): DbError | undefined {
   if (isDbError(error)) return error
   const shape = readErrorShape(error)
-  const found = shape && (understandText(shape) ?? understand(shape))
+  const found = shape && (understandText(shape) ?? understand(shape) ?? unknownOf(shape))
   if (!shape || !found) return undefined
   const ambiguous = hints.atCommit && isAmbiguous(shape, found)
   const outcome = ambiguous ? 'unknown' : outcomeOf(found, hints)
@@ -111,7 +111,6 @@ const kinds: Readonly<Record<string, Finding>> = {
 /** https://www.prisma.io/docs/orm/reference/error-reference; codes that carry a SQLSTATE are read by that. */
 const prismaCodes: Readonly<Record<string, Finding>> = {
   validation: invalid,
-  unknown: { code: 'DB_QUERY' },
   P1000: { code: 'DB_AUTHENTICATION', notSent: true },
   P1001: unreachable,
   P1002: unreachable,
@@ -164,6 +163,11 @@ const texts: readonly (readonly [pattern: RegExp, finding: Finding])[] = [
 
 function understandText(shape: ErrorShape): Finding | undefined {
   return texts.find(([pattern]) => pattern.test(shape.text))?.[1]
+}
+
+/** Prisma and its adapter speak of nothing but the database, also in codes that are not in the tables. */
+function unknownOf(shape: ErrorShape): Finding | undefined {
+  return shape.source === 'plain' ? undefined : { code: 'DB_QUERY' }
 }
 
 function isAmbiguous(shape: ErrorShape, found: Finding): boolean {

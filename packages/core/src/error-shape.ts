@@ -1,6 +1,7 @@
 /** What any of the foreign errors says, in one shape. `text` may hold values and stays in here. */
 export interface ErrorShape {
-  readonly source: 'server' | 'socket' | 'driver' | 'prisma'
+  /** `plain` is an error that tells by its text alone, if at all, that it has to do with a database. */
+  readonly source: 'server' | 'socket' | 'driver' | 'prisma' | 'plain'
   /** SQLSTATE, from the server. */
   readonly sqlState?: string
   /** `FATAL` and `PANIC` end the connection. */
@@ -39,7 +40,7 @@ export function readErrorShape(error: unknown): ErrorShape | undefined {
   const first = name === 'AggregateError' && Array.isArray(error.errors) ? error.errors[0] : undefined
   if (first !== undefined) return readErrorShape(first)
   return error instanceof Error || name !== ''
-    ? { source: 'driver', text: text(error.message) ?? '' }
+    ? { source: 'plain', text: text(error.message) ?? '' }
     : undefined
 }
 

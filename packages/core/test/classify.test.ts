@@ -365,7 +365,8 @@ const table: readonly Row[] = [
 ]
 
 describe('classify', () => {
-  it.each(table)('%s', (_condition, error, code, retryable, outcome, hints) => {
+  it.each(table.map((row) => ({ row, condition: row[0] })))('$condition', ({ row }) => {
+    const [, error, code, retryable, outcome, hints] = row
     const found = classify(error, hints)
     expect(found).toBeInstanceOf(DatabaseError)
     expect(found).toMatchObject({ code, retryable, outcome, cause: error })

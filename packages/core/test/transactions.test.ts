@@ -47,6 +47,11 @@ describe('transaction', () => {
     expect(await names()).toEqual([])
   })
 
+  it('leaves a failure of the caller alone that looks like one of the network', async () => {
+    const failure = Object.assign(new Error('payment provider'), { code: 'ECONNREFUSED', syscall: 'connect' })
+    await expect(db.transaction(() => Promise.reject(failure))).rejects.toBe(failure)
+  })
+
   it('rejects when a failure was swallowed and PostgreSQL turned COMMIT into ROLLBACK', async () => {
     await db.user.create({ data: { email: 'taken' } })
     const run = db.transaction(async () => {

@@ -33,7 +33,7 @@ export function createLifecycle(): Lifecycle {
         )
       }
       inProgress += 1
-      const promise = work()
+      const promise = begin(work)
       promise.then(done, done)
       return promise
     },
@@ -50,6 +50,15 @@ export function createLifecycle(): Lifecycle {
     end() {
       state = 'closed'
     },
+  }
+}
+
+/** An interceptor may throw before its first `await`. */
+function begin<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return work()
+  } catch (error) {
+    return Promise.reject(error)
   }
 }
 

@@ -59,12 +59,33 @@ export class DatabasePool extends pg.Pool {
     this.on('connect', (client) => {
       this.#opened += 1
       this.#clients.add(client)
+      // Without a listener a connection that breaks while it is in use would end the process.
+      client.on('error', (error) => events.emit('database.connection.lost', { reason: reasonOf(error) }))
     })
     this.on('remove', (client) => {
       this.#closed += 1
       this.#clients.delete(client)
     })
-    this.on('error', (error) => events.emit('database.connection.lost', { reason: reasonOf(error) }))
+    // An idle connection's error has been reported by its own listener; the pool repeats it.
+    this.on('error', () => undefined)
+  }
+
+  /**
+   * Runs one statement on any connection. node-postgres' own pool throws the connection away after every
+   * error; here one that the server answered with an ordinary error stays.
+   */
+  override query: pg.Pool['query'] = ((...args: readonly never[]) => this.#query(args)) as never
+
+  async #query(args: readonly never[]): Promise<unknown> {
+    const client = await this.connect()
+    try {
+      const result: unknown = await client.query(...(args as unknown as [string]))
+      client.release()
+      return result
+    } catch (error) {
+      client.release((error as { severity?: unknown }).severity !== 'ERROR')
+      throw error
+    }
   }
 
   /** Runs `start`, which asks for a connection before it returns, and tells `listener` which one it got. */

@@ -30,6 +30,7 @@ export class TransactionScope implements Transaction {
   readonly nestedTurnstile: Turnstile = createTurnstile()
   #open: OpenConnection | undefined
   #commitFailure: { readonly error: unknown } | undefined
+  #bodyFailure: { readonly error: unknown } | undefined
   #afterCommit: TransactionHook[] = []
   #afterRollback: TransactionHook[] = []
 
@@ -61,6 +62,15 @@ export class TransactionScope implements Transaction {
 
   get commitFailure(): { readonly error: unknown } | undefined {
     return this.#commitFailure
+  }
+
+  /** Remembers what the caller's code threw. */
+  failBody(error: unknown): void {
+    this.#bodyFailure = { error }
+  }
+
+  get bodyFailure(): { readonly error: unknown } | undefined {
+    return this.#bodyFailure
   }
 
   /** Hands the hooks of a finished savepoint to the transaction around it, whose fate they now share. */

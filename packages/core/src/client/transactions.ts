@@ -78,7 +78,12 @@ export function createTransactions(client: object, around: TransactionsOptions):
     return Reflect.apply(startTransaction, on, [
       (inner: object) => {
         scope.client = inner
-        return ambient.enter(scope, () => fn(scope))
+        return ambient
+          .enter(scope, () => fn(scope))
+          .catch((error: unknown) => {
+            scope.failBody(error)
+            throw error
+          })
       },
       options,
     ]) as Promise<T>
@@ -114,6 +119,8 @@ export async function runHook(
 
 function toFailure(error: unknown, scope: TransactionScope, around: TransactionsOptions): unknown {
   const { metadata, server } = around
+  // What the caller's own code threw is the caller's, even if it looks like a failure of the network.
+  if (scope.bodyFailure?.error === error) return error
   const failed = scope.commitFailure
   if (failed) return classify(failed.error, { action: 'transaction', metadata, atCommit: true }) ?? error
   return classify(error, { action: 'transaction', metadata, server, inTransaction: true }) ?? error

@@ -1,0 +1,34 @@
+import * as core from '@org/db-core'
+import * as client from '@org/db-core/client'
+import * as generator from '@org/db-core/generator'
+import { expect, it } from 'vitest'
+
+it('exports what the package promises, and no more', () => {
+  expect({
+    '.': Object.keys(core).sort(),
+    './client': Object.keys(client).sort(),
+    './generator': Object.keys(generator).sort(),
+  }).toEqual({
+    '.': [
+      'ConfigError',
+      'ConstraintError',
+      'DatabaseError',
+      'DbError',
+      'classify',
+      'compose',
+      'createEvents',
+      'currentContext',
+      'fromEnv',
+      'installSchema',
+      'isDbError',
+      'kindOfAction',
+      'parseConfig',
+      'restoreContext',
+      'runInContext',
+      'stages',
+      'systemClock',
+    ],
+    './client': ['createDatabase', 'fromEnv'],
+    './generator': ['serveGenerator', 'toMetadata'],
+  })
+})
