@@ -11,6 +11,7 @@ export default defineConfig({
   test: {
     include: [
       'test/**/*.test.ts',
+      'scripts/test/**/*.test.mjs',
       '{packages,apps}/*/test/**/*.test.ts',
       '{prisma,proofs,bench}/test/**/*.test.ts',
     ],

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { pnpmEnvironment } from './lib/pnpm.mjs'
 import { hashOf, readStamp, writeStamp } from './lib/stamp.mjs'
-import { run, StepError, step } from './lib/step.mjs'
+import { main, run, StepError, step } from './lib/step.mjs'
 import { turbo } from './lib/tool.mjs'
 import { isMain, readJson, root, workspaceFolders } from './lib/workspace.mjs'
 
@@ -83,9 +83,4 @@ function isBuilt(folder) {
     .every((path) => path.includes('*') || existsSync(join(folder, path)))
 }
 
-if (isMain(import.meta.url)) {
-  setup({ verbose: process.argv.includes('--verbose') }).catch((error) => {
-    if (!(error instanceof StepError)) throw error
-    process.exitCode = 1
-  })
-}
+if (isMain(import.meta.url)) await main(() => setup({ verbose: process.argv.includes('--verbose') }))

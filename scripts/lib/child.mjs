@@ -16,7 +16,6 @@ let stoppedBy
  * @param {string} [options.cwd]
  * @param {NodeJS.ProcessEnv} [options.env]
  * @param {'capture' | 'inherit'} [options.output] what becomes of its output; @default 'capture'
- * @param {boolean} [options.stdin] whether it may read from the terminal; @default false
  * @param {number} [options.timeoutMs] its process group is killed after this time; @default no limit
  * @returns {Promise<{ code: number, output: string, timedOut: boolean }>} `output` is both streams in order of arrival
  */
@@ -27,7 +26,8 @@ export function runChild(command, args, options = {}) {
     const child = spawn(command, args, {
       cwd: options.cwd,
       env: options.env ?? process.env,
-      stdio: [options.stdin ? 'inherit' : 'ignore', pipe, pipe],
+      // Outside the terminal's own process group a child that reads from it would be stopped.
+      stdio: ['ignore', pipe, pipe],
       detached: !windows,
       shell: windows && !command.endsWith('.exe'),
       windowsHide: true,

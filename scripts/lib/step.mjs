@@ -1,6 +1,10 @@
 import { runChild } from './child.mjs'
 
-/** The steps of this run in their order: `{ name, seconds, outcome: 'done' | 'unchanged' | 'failed' | 'left out' }`. */
+/**
+ * The steps of this run in their order.
+ *
+ * @type {{ name: string, seconds: number, failed: boolean }[]}
+ */
 export const finishedSteps = []
 
 /** A step that failed; what it printed has been shown already. */
@@ -11,30 +15,43 @@ export class StepError extends Error {
 /**
  * Says that a step begins, runs it, and says how long it took on the same line.
  *
- * The step resolves to `'unchanged'` when there was nothing to do, or to a text shown behind its time. It throws a
- * `StepError` whose message explains a failure.
- *
- * @template T
  * @param {string} name
- * @param {() => Promise<T>} run
+ * @param {() => Promise<unknown>} run resolves to one line that tells its result, or to anything else for «done»;
+ *   throws a `StepError` whose message explains a failure
  * @param {{ live?: boolean }} [options] `live`: the step prints while it runs, so its time gets a line of its own
  */
 export async function step(name, run, { live = false } = {}) {
   const start = performance.now()
   process.stdout.write(live ? `▸ ${name} …\n` : `▸ ${name} … `)
-  const end = (outcome, note) => {
+  const end = (failed, note) => {
     const seconds = (performance.now() - start) / 1000
-    finishedSteps.push({ name, seconds, outcome })
+    finishedSteps.push({ name, seconds, failed })
     process.stdout.write(`${live ? `▸ ${name}: ` : ''}${note} (${seconds.toFixed(1)} s)\n`)
   }
   try {
     const result = await run()
-    end(result === 'unchanged' ? 'unchanged' : 'done', typeof result === 'string' ? result : 'done')
-    return result
+    end(false, note(result))
   } catch (error) {
-    end('failed', 'FAILED')
+    end(true, 'FAILED')
     if (!(error instanceof StepError)) throw error
     process.stdout.write(`\n${error.message.trimEnd()}\n\n`)
+    throw error
+  }
+}
+
+/** What a step's result says in one line. */
+function note(result) {
+  const line = typeof result === 'string' ? result.trim() : ''
+  return line === '' || line.includes('\n') ? 'done' : line
+}
+
+/** Runs a step whose failure is shown but ends nothing; resolves to whether it has succeeded. */
+export async function attempt(name, run, options) {
+  try {
+    await step(name, run, options)
+    return true
+  } catch (error) {
+    if (error instanceof StepError) return false
     throw error
   }
 }
@@ -62,4 +79,14 @@ export async function run(command, args, { verbose = false, ...options }) {
   if (result.code !== 0)
     throw new StepError(`${result.output}\n\`${line}\` ended with exit code ${result.code}.`)
   return result.output
+}
+
+/** Runs a script's own part: a step that failed has said why, so only the exit code is left to set. */
+export async function main(script) {
+  try {
+    await script()
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error
+    process.exitCode = 1
+  }
 }

@@ -1,0 +1,68 @@
+#!/usr/bin/env node
+// `npm test`: set-up, servers, types, checks and every test; its last line is 'N passed, N failed, N skipped'.
+// `npm test -- cache outbox` runs the tests whose path contains one of these words, and neither types nor checks.
+// `npm test -- --verbose` shows what the tools print; any other option goes to vitest.
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { check } from './check.mjs'
+import { runChild } from './lib/child.mjs'
+import { attempt, finishedSteps, StepError } from './lib/step.mjs'
+import { countTests } from './lib/test-count.mjs'
+import { toolFile, turbo } from './lib/tool.mjs'
+import { cacheFolder, isMain, readJson, root } from './lib/workspace.mjs'
+import { services } from './services.mjs'
+import { setup } from './setup.mjs'
+
+const reportFile = join(cacheFolder, 'vitest.json')
+
+async function test(args) {
+  const verbose = args.includes('--verbose')
+  const filters = args.filter((argument) => argument !== '--verbose')
+  const { env: tools } = await setup({ verbose })
+  const { env } = await services({ env: tools, verbose })
+  if (filters.length === 0) {
+    await attempt('Types', () => turbo(['typecheck'], { env, verbose, timeoutMs: 600_000 }))
+    await check({ env, verbose })
+  }
+  rmSync(reportFile, { force: true })
+  await attempt('Tests', () => runTests(filters, env), { live: true })
+}
+
+async function runTests(filters, env) {
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`]
+  const args = [toolFile('vitest'), 'run', ...reporters, ...filters]
+  const timeoutMs = 1_500_000
+  const { code, timedOut } = await runChild(process.execPath, args, {
+    cwd: root,
+    env,
+    output: 'inherit',
+    timeoutMs,
+  })
+  if (timedOut) throw new StepError(`The tests did not end within ${timeoutMs / 60_000} minutes.`)
+  if (code !== 0) throw new StepError(`vitest ended with exit code ${code}.`)
+}
+
+/** Prints the time of each step and, as the very last line, the counts. */
+function summarize() {
+  console.log('\nSummary')
+  const width = Math.max(...finishedSteps.map(({ name }) => name.length))
+  for (const { name, seconds, failed } of finishedSteps) {
+    console.log(`  ${name.padEnd(width)} ${seconds.toFixed(1).padStart(7)} s${failed ? '  FAILED' : ''}`)
+  }
+  const report = existsSync(reportFile) ? readJson(reportFile) : undefined
+  const { passed, failed, skipped } = countTests(report, finishedSteps)
+  console.log(`  (Steps other than the tests count among the failed ones only.)\n`)
+  console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
+  if (failed > 0) process.exitCode = 1
+}
+
+if (isMain(import.meta.url)) {
+  try {
+    await test(process.argv.slice(2))
+  } catch (error) {
+    process.exitCode = 1
+    if (!(error instanceof StepError)) throw error
+  } finally {
+    summarize()
+  }
+}
