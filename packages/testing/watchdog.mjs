@@ -1,7 +1,7 @@
 // Stops the servers of a process that died without stopping them, `kill -9` included. The parent holds the
 // other end of stdin open: when it closes, the parent is gone. Plain JavaScript, since Node runs it as it is.
 import { execFileSync } from 'node:child_process'
-import { readFileSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -30,12 +30,25 @@ function send(pid, signal) {
   }
 }
 
+function children(pid) {
+  if (process.platform !== 'linux') return []
+  return readdirSync('/proc').filter((entry) => {
+    try {
+      const stat = readFileSync(`/proc/${Number(entry)}/stat`, 'latin1')
+      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] === String(pid)
+    } catch {
+      // Not a process, or one that has ended.
+      return false
+    }
+  })
+}
+
 async function end({ pid, born, signal }) {
   const alive = () => born !== undefined && birth(pid) === born
   if (!alive()) return
   send(pid, signal)
   // A paused server receives the signal only when it goes on.
-  send(pid, 'SIGCONT')
+  for (const each of [pid, ...children(pid)]) send(Number(each), 'SIGCONT')
   for (let waitedMs = 0; alive() && waitedMs < 8_000; waitedMs += 20) await delay(20)
   if (alive()) send(pid, 'SIGKILL')
 }

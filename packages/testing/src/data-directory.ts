@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { chown, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { serverAccount } from './account.ts'
 import { TestingError } from './errors.ts'
 import type { PostgresBinaries } from './postgres-binaries.ts'
-import { cached } from './temporary.ts'
+import { cached, writePrivate } from './temporary.ts'
 
 const run = promisify(execFile)
 
@@ -21,8 +21,7 @@ function locale(version: string): readonly string[] {
 async function initialise(binaries: PostgresBinaries, path: string): Promise<void> {
   const account = serverAccount()
   const passwordFile = join(path, 'password')
-  await writeFile(passwordFile, randomBytes(16).toString('hex'), { mode: 0o600 })
-  if (account) await chown(passwordFile, account.uid, account.gid)
+  await writePrivate(passwordFile, randomBytes(16).toString('hex'))
   const init = (extra: readonly string[]) =>
     run(
       join(binaries.directory, 'initdb'),

@@ -1,6 +1,5 @@
-import { appendFile, chown, rm } from 'node:fs/promises'
+import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { serverAccount } from './account.ts'
 import { connected } from './connection.ts'
 import { createDataDirectory } from './data-directory.ts'
 import { type PostgresDatabases, postgresDatabases } from './databases.ts'
@@ -8,7 +7,7 @@ import { TestingError } from './errors.ts'
 import { freePort } from './port.ts'
 import { type PostgresBinaries, postgresBinaries } from './postgres-binaries.ts'
 import { type ServerProcess, serverProcess } from './server-process.ts'
-import { serverDirectory } from './temporary.ts'
+import { type ServerDirectory, serverDirectory, writePrivate } from './temporary.ts'
 
 /** How a throwaway PostgreSQL is to run. */
 export interface PostgresOptions {
@@ -23,6 +22,11 @@ export interface PostgresOptions {
   readonly maxConnections?: number
   /** `false` makes commits faster, but those of the last half second are lost in `kill()`. Default `true`. */
   readonly synchronousCommit?: boolean
+  /**
+   * Where its files are put. Default: in memory (`/dev/shm`) where 2 GiB are free, else the system's temporary
+   * directory; with much data, or to measure a disk, choose a directory on that disk.
+   */
+  readonly directory?: string
   /** Further settings of `postgresql.conf`, which win over ours. Default none. */
   readonly settings?: Readonly<Record<string, string | number | boolean>>
   /** How long a start may take until it fails with `DB_TESTING_START_TIMEOUT`. Default `30_000`. */
@@ -66,6 +70,8 @@ function configuration(options: PostgresOptions, port: number): string {
     // Nothing here must survive the machine; what survives the process is in the system's cache.
     fsync: false,
     full_page_writes: false,
+    // The default of 1 GB is much for a directory in memory.
+    max_wal_size: '256MB',
     synchronous_commit: options.synchronousCommit ?? true,
     timezone: 'UTC',
     log_timezone: 'UTC',
@@ -80,37 +86,29 @@ function configuration(options: PostgresOptions, port: number): string {
 }
 
 async function launch(binaries: PostgresBinaries, options: PostgresOptions): Promise<PostgresServer> {
-  const { path: directory, release } = await serverDirectory('postgres')
-  const dataDirectory = join(directory, 'data')
-  const logFile = join(directory, 'server.log')
-  const remove = async () => {
-    await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
-    release()
-  }
+  const directory = await serverDirectory('postgres', options.directory)
+  const dataDirectory = join(directory.path, 'data')
+  const logFile = join(directory.path, 'server.log')
   try {
     const password = await createDataDirectory(binaries, dataDirectory)
     const port = options.port ?? (await freePort())
-    const conf = join(dataDirectory, 'postgresql.conf')
-    await appendFile(conf, configuration(options, port))
-    await appendFile(logFile, '')
-    const account = serverAccount()
-    if (account) await chown(logFile, account.uid, account.gid)
-
+    await appendFile(join(dataDirectory, 'postgresql.conf'), configuration(options, port))
+    await writePrivate(logFile, '')
     const url = `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`
     const server = serverProcess({
       name: `PostgreSQL ${binaries.version}`,
       command: join(binaries.directory, 'postgres'),
       args: ['-D', dataDirectory],
-      directory,
+      directory: directory.path,
       logFile,
       killSignal: 'SIGQUIT',
       startTimeoutMs: options.startTimeoutMs ?? 30_000,
       ready: () => answers(url, dataDirectory),
     })
     await server.start()
-    return handle({ binaries, server, url, port, dataDirectory, logFile, remove })
+    return handle({ binaries, server, url, port, dataDirectory, logFile, directory })
   } catch (error) {
-    await remove()
+    await directory.remove()
     throw error
   }
 }
@@ -132,13 +130,13 @@ interface Parts {
   readonly port: number
   readonly dataDirectory: string
   readonly logFile: string
-  readonly remove: () => Promise<void>
+  readonly directory: ServerDirectory
 }
 
-function handle({ binaries, server, url, port, dataDirectory, logFile, remove }: Parts): PostgresServer {
+function handle({ binaries, server, url, port, dataDirectory, logFile, directory }: Parts): PostgresServer {
   async function stop(): Promise<void> {
     await server.end('SIGQUIT')
-    await remove()
+    await directory.remove()
   }
   return {
     ...postgresDatabases(url),

@@ -29,7 +29,7 @@ export interface ServerProcess {
   readonly pid: number
   readonly running: boolean
   start(): Promise<void>
-  /** Sends the signal and waits for the end; nothing happens when the server does not run. */
+  /** Sends the signal, after 10 seconds `SIGKILL`, and waits for the end; nothing happens when the server does not run. */
   end(signal: NodeJS.Signals): Promise<void>
   /** Freezes the server and all its processes: connections stay open, nothing answers. */
   pause(): void
@@ -85,9 +85,14 @@ export function serverProcess(options: ServerProcessOptions): ServerProcess {
     if (!child || !running() || child.pid === undefined) return
     // Without a reference the event loop would not wait for the end.
     child.ref()
-    signalProcess(child.pid, signal)
+    const { pid } = child
+    signalProcess(pid, signal)
     resume()
+    const stuck = setTimeout(() => {
+      for (const each of [pid, ...descendants(pid)]) signalProcess(each, 'SIGKILL')
+    }, 10_000)
     await ended
+    clearTimeout(stuck)
   }
 
   function resume(): void {

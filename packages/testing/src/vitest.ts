@@ -1,6 +1,7 @@
 import { TestingError } from './errors.ts'
 import { startPostgres } from './postgres.ts'
 import { sharedUrlVariable } from './shared-postgres.ts'
+import { type ServerStatus, whichServers } from './which-servers.ts'
 
 /**
  * A Vitest global setup: one PostgreSQL for the test run, which `testDatabase()` and `sharedPostgres()` use in every
@@ -22,4 +23,17 @@ export default async function setup(): Promise<(() => Promise<void>) | undefined
     if (error instanceof TestingError && error.code === 'DB_TESTING_BINARY_MISSING') return undefined
     throw error
   }
+}
+
+/**
+ * Whether tests of `server` are to be left out because it can't be started here; then it prints why and how to enable
+ * them. With `CI` set it throws `DB_TESTING_BINARY_MISSING` instead. `describe.skipIf(await missingServer('redis'))(…)`
+ */
+export async function missingServer(server: ServerStatus['server']): Promise<boolean> {
+  const status = (await whichServers()).find((each) => each.server === server)
+  if (status?.available) return false
+  const message = `Tests that need ${server} are left out. ${status?.detail}`
+  if (process.env.CI) throw new TestingError('DB_TESTING_BINARY_MISSING', message)
+  process.stderr.write(`${message}\n`)
+  return true
 }

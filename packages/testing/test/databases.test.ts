@@ -1,17 +1,6 @@
-import pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import { sharedPostgres, testDatabase } from '../src/index.ts'
-
-async function query(url: string, sql: string): Promise<readonly Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    const { rows } = await client.query(sql)
-    return rows
-  } finally {
-    await client.end()
-  }
-}
+import { connection, rows } from './rows.ts'
 
 describe('testDatabase', () => {
   it('gives each caller a database of its own with what setup made', async () => {
@@ -19,14 +8,14 @@ describe('testDatabase', () => {
       'create table film (id int primary key, title text); insert into film values (1, $$Alien$$);'
     await using one = await testDatabase({ name: 'films', setup })
     await using two = await testDatabase({ name: 'films', setup })
-    await query(one.url, 'delete from film')
-    expect(await query(one.url, 'select * from film')).toEqual([])
-    expect(await query(two.url, 'select * from film')).toEqual([{ id: 1, title: 'Alien' }])
+    await rows(one.url, 'delete from film')
+    expect(await rows(one.url, 'select * from film')).toEqual([])
+    expect(await rows(two.url, 'select * from film')).toEqual([{ id: 1, title: 'Alien' }])
   })
 
   it('gives an empty database without a template', async () => {
     await using database = await testDatabase()
-    const tables = await query(database.url, "select * from pg_tables where schemaname = 'public'")
+    const tables = await rows(database.url, "select * from pg_tables where schemaname = 'public'")
     expect(tables).toEqual([])
   })
 })
@@ -37,7 +26,7 @@ describe('template', () => {
     let runs = 0
     const setup = async (url: string) => {
       runs++
-      await query(url, 'create table once (n int)')
+      await rows(url, 'create table once (n int)')
     }
     const databases = await Promise.all(
       Array.from({ length: 5 }, async () => {
@@ -60,16 +49,13 @@ describe('template', () => {
 
   it('copies a template although setup left a connection open', async () => {
     const server = await sharedPostgres()
-    const client: { current?: pg.Client } = {}
     const setup = async (url: string) => {
-      client.current = new pg.Client({ connectionString: url })
-      client.current.on('error', () => {})
-      await client.current.connect()
-      await client.current.query('create table left_open ()')
+      const client = await connection(url)
+      await client.query('create table left_open ()')
     }
     const template = await server.template({ name: 'left_open', setup })
     await using database = await template.createDatabase()
-    expect(await query(database.url, 'select * from left_open')).toEqual([])
+    expect(await rows(database.url, 'select * from left_open')).toEqual([])
   })
 
   it('leaves nothing behind when setup fails, and throws its error', async () => {
@@ -77,7 +63,7 @@ describe('template', () => {
     const failure = new Error('no migrations found')
     const setup = () => Promise.reject(failure)
     await expect(server.template({ name: 'broken', setup })).rejects.toBe(failure)
-    const left = await query(
+    const left = await rows(
       server.url,
       "select datname from pg_database where datname like 'template_broken%'",
     )

@@ -1,18 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
-import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type PostgresServer, startPostgres } from '../src/index.ts'
-
-async function rows(url: string, sql: string): Promise<readonly Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    const result = await client.query(sql)
-    return result.rows
-  } finally {
-    await client.end()
-  }
-}
+import { rows } from './rows.ts'
 
 const sources = ['system', 'embedded'] as const
 
