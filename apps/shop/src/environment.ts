@@ -1,0 +1,29 @@
+import { existsSync } from 'node:fs'
+import { ConfigError, type DatabaseConfigInput, fromEnv, isDbError } from '@org/db-core'
+
+/** What the process is told by its environment, or by the file `.env` beside it. */
+export interface ShopEnvironment {
+  readonly database: DatabaseConfigInput
+  /** `HOST`, default 127.0.0.1. */
+  readonly host: string
+  /** `PORT`, default 3000; 0 for any free one. */
+  readonly port: number
+}
+
+/** Reads the environment; `.env` only fills in what is not set. */
+export function environment(): ShopEnvironment {
+  if (existsSync('.env')) process.loadEnvFile('.env')
+  const { HOST: host = '127.0.0.1', PORT: port = '3000' } = process.env
+  if (!/^\d{1,5}$/u.test(port) || Number(port) > 65_535) {
+    throw new Error('PORT must be a whole number from 0 to 65535')
+  }
+  return { database: fromEnv(), host, port: Number(port) }
+}
+
+/** Tells the operator why the process can't go on, and makes it end with code 1. */
+export function sayWhy(error: unknown): void {
+  // The messages of database errors say all there is to know; a stack helps only with our own mistakes.
+  const known = error instanceof ConfigError || isDbError(error)
+  console.error(known ? error.message : error)
+  process.exitCode = 1
+}

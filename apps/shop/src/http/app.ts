@@ -1,0 +1,31 @@
+import { isDbError } from '@org/db-core'
+import { type FastifyInstance, type FastifyServerOptions, fastify } from 'fastify'
+import type { Shop } from '../shop.ts'
+import { toErrorAnswer } from './error-answer.ts'
+import { filmRoutes } from './film-routes.ts'
+import { orderRoutes } from './order-routes.ts'
+import { statusRoutes } from './status-routes.ts'
+
+/** Makes the HTTP API of the shop; `logger` is fastify's, default none. */
+export function createApp(shop: Shop, options: Pick<FastifyServerOptions, 'logger'> = {}): FastifyInstance {
+  const app = fastify({
+    logger: options.logger ?? false,
+    bodyLimit: 16_384,
+    // Clients that keep idle connections open must not hold up a shutdown.
+    forceCloseConnections: 'idle',
+  })
+  app.setNotFoundHandler((_request, reply) =>
+    reply.code(404).send({ error: { code: 'ROUTE_NOT_FOUND', message: 'No such address' } }),
+  )
+  app.setErrorHandler((error, request, reply) => {
+    const { status, body, retryAfterSeconds } = toErrorAnswer(error)
+    // The log gets the error without its cause, which may hold what the customer wrote.
+    if (status >= 500) request.log.error({ error: isDbError(error) ? error.toJSON() : String(error) })
+    if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds)
+    return reply.code(status).send(body)
+  })
+  filmRoutes(app, shop)
+  orderRoutes(app, shop)
+  statusRoutes(app, shop)
+  return app
+}

@@ -1,0 +1,44 @@
+import type { AddressInfo } from 'node:net'
+import type { DatabaseConfigInput } from '@org/db-core'
+import type { FastifyServerOptions } from 'fastify'
+import { openDatabase, type ShopDatabase } from './db.ts'
+import { createApp } from './http/app.ts'
+import { createShop } from './shop.ts'
+
+/** How the API runs. */
+export interface ServerOptions {
+  readonly database: DatabaseConfigInput
+  readonly host: string
+  /** 0 for any free one. */
+  readonly port: number
+  /** Fastify's; default none. */
+  readonly logger?: FastifyServerOptions['logger']
+}
+
+/** A running API. */
+export interface Server {
+  /** Without a slash at the end. */
+  readonly url: string
+  readonly db: ShopDatabase
+  /** Takes no more requests, finishes those in progress, then closes the database. */
+  stop(): Promise<void>
+}
+
+/** Connects to the database, then opens the API. @throws DbError when the database can't be reached */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const db = openDatabase(options.database)
+  const app = createApp(createShop(db), { logger: options.logger ?? false })
+  const stop = async (): Promise<void> => {
+    await app.close()
+    await db.close()
+  }
+  try {
+    await db.connect()
+    await app.listen({ host: options.host, port: options.port })
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  const { port } = app.server.address() as AddressInfo
+  return { url: `http://${options.host}:${port}`, db, stop }
+}
