@@ -5,7 +5,7 @@ export interface Operation {
   /** `client`: a Prisma operation. `repository`: a method call of a repository. */
   readonly layer: 'client' | 'repository'
   /** The Prisma model, such as `Film`; absent for raw SQL. */
-  readonly model?: string
+  readonly model?: string | undefined
   /** The Prisma action (`findMany`, `$queryRaw`) or the repository method (`findById`, `bySlug`). */
   readonly action: string
   /** Whether it can change rows; `unknown` for raw SQL and a repository's own methods. */

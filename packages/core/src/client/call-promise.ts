@@ -1,9 +1,10 @@
 import type { Ambient, CallSite } from './ambient.ts'
 
-/** The slice of Prisma's lazy promise that is relied on. */
-export interface PrismaPromiseLike {
-  then(onFulfilled?: unknown, onRejected?: unknown): Promise<unknown>
-  readonly requestTransaction?: (...args: readonly unknown[]) => unknown
+/** A call that has been made and not been started. */
+interface Call {
+  readonly promise: object
+  readonly site: CallSite
+  readonly ambient: Ambient
 }
 
 /**
@@ -12,31 +13,8 @@ export interface PrismaPromiseLike {
  * and relations can be followed (`findUnique(…).items()`).
  */
 export function bindToCall<T extends object>(promise: T, site: CallSite, ambient: Ambient): T {
-  return new Proxy(promise, {
-    get(target, property) {
-      switch (property) {
-        case 'then':
-          return (onFulfilled: never, onRejected: never) => start(target).then(onFulfilled, onRejected)
-        case 'catch':
-          return (onRejected: never) => start(target).catch(onRejected)
-        case 'finally':
-          return (onFinally: never) => start(target).finally(onFinally)
-      }
-      const value: unknown = Reflect.get(target, property, target)
-      if (typeof value !== 'function') return value
-      return (...args: readonly unknown[]) => {
-        const result: unknown = ambient.restore(site, () => Reflect.apply(value, target, args))
-        return property !== 'requestTransaction' && isPrismaPromise(result)
-          ? bindToCall(result, site, ambient)
-          : result
-      }
-    },
-  })
-
-  // The callbacks of `then` belong to the caller's context, so they are attached outside of the call's.
-  function start(target: object): Promise<unknown> {
-    return ambient.restore(site, () => (target as PrismaPromiseLike).then())
-  }
+  const call: Call = { promise, site, ambient }
+  return new Proxy(call, handler) as unknown as T
 }
 
 /** Whether a value is one of Prisma's lazy promises. */
@@ -44,4 +22,36 @@ export function isPrismaPromise(value: unknown): value is object {
   return (
     typeof value === 'object' && value !== null && Reflect.get(value, Symbol.toStringTag) === 'PrismaPromise'
   )
+}
+
+/** One handler for all: a closure per call would cost more than the rest of this file. */
+const handler: ProxyHandler<Call> = {
+  get(call, property) {
+    switch (property) {
+      case 'then':
+        return (onFulfilled: never, onRejected: never) => start(call).then(onFulfilled, onRejected)
+      case 'catch':
+        return (onRejected: never) => start(call).catch(onRejected)
+      case 'finally':
+        return (onFinally: never) => start(call).finally(onFinally)
+      default:
+        return other(call, property)
+    }
+  },
+  has: ({ promise }, property) => Reflect.has(promise, property),
+}
+
+/** The callbacks of `then` belong to the caller's context, so they are attached outside of the call's. */
+function start({ promise, site, ambient }: Call): Promise<unknown> {
+  return ambient.restore(site, () => (promise as PromiseLike<unknown>).then() as Promise<unknown>)
+}
+
+function other({ promise, site, ambient }: Call, property: PropertyKey): unknown {
+  const value: unknown = Reflect.get(promise, property, promise)
+  if (typeof value !== 'function') return value
+  return (...args: readonly unknown[]) => {
+    const result: unknown = ambient.restore(site, () => Reflect.apply(value, promise, args))
+    const followed = property !== 'requestTransaction' && isPrismaPromise(result)
+    return followed ? bindToCall(result, site, ambient) : result
+  }
 }

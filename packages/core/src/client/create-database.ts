@@ -83,11 +83,8 @@ function assemble<Client extends PrismaClientLike>(
   async function connect(): Promise<void> {
     const startedAt = performance.now()
     try {
-      const { rows } = await lifecycle.track(
-        () => pool.query<{ version: string }>("SELECT current_setting('server_version') AS version"),
-        {
-          partOfOther: false,
-        },
+      const { rows } = await lifecycle.track(() =>
+        pool.query<{ version: string }>("SELECT current_setting('server_version') AS version"),
       )
       events.emit('database.connected', {
         serverVersion: rows[0]?.version ?? 'unknown',
@@ -98,7 +95,7 @@ function assemble<Client extends PrismaClientLike>(
     }
   }
 
-  const facade = createFacade(client, { ambient, lifecycle, transaction, connect, close })
+  const around = { ambient, lifecycle, transaction, connect, close }
   const methods: DatabaseMethods<Client> = {
     connect,
     close,
@@ -120,14 +117,10 @@ function assemble<Client extends PrismaClientLike>(
     metrics: () => ({ ...pool.metrics(), queries: counter.metrics() }),
     config,
     metadata,
-    $client: facade,
+    $client: createFacade(client, around),
     [Symbol.asyncDispose]: () => close(),
   }
-  const database = new Proxy(facade, {
-    get: (target, property) =>
-      Object.hasOwn(methods, property) ? Reflect.get(methods, property) : Reflect.get(target, property),
-    has: (target, property) => Object.hasOwn(methods, property) || Reflect.has(target, property),
-  }) as Database<Client>
+  const database = createFacade(client, around, methods) as Database<Client>
   return database
 }
 

@@ -31,20 +31,33 @@ interface HookParameters {
  * concern, because each costs 10 to 20 µs per call and its own share of type checking.
  */
 export function createExtension(options: ExtensionOptions): object {
-  const { ambient, lifecycle, events, slowQueryMs, metadata, server } = options
-  const run = compose(options.interceptors)
+  const { interceptors, ambient, lifecycle, events, slowQueryMs, metadata, server } = options
+  const run = compose(interceptors)
+  const intercepted = interceptors.length > 0
 
-  function last(operation: Operation, query: HookParameters['query']): Promise<unknown> {
+  function toDbError(error: unknown, operation: Operation): unknown {
     const { model, action, kind, inTransaction } = operation
-    return query(operation.args).catch((error: unknown) => {
-      throw classify(error, { metadata, model, action, kind, inTransaction, server }) ?? error
-    })
+    return classify(error, { metadata, model, action, kind, inTransaction, server }) ?? error
   }
 
-  function reportIfSlow(operation: Operation, startedAt: number): void {
+  /** Interceptors get classified errors, and what they throw themselves is left alone. */
+  function start(operation: Operation, query: HookParameters['query']): Promise<unknown> {
+    if (!intercepted) return query(operation.args)
+    return run(operation, (current) =>
+      query(current.args).catch((error: unknown) => {
+        throw toDbError(error, current)
+      }),
+    )
+  }
+
+  function end(operation: Operation, startedAt: number): void {
+    // What belongs to a transaction in progress must be able to end it, so only the transaction itself counts.
+    if (!operation.inTransaction) lifecycle.leave()
     const durationMs = performance.now() - startedAt
-    if (durationMs < slowQueryMs) return
-    const { model, action, context } = operation
+    if (durationMs >= slowQueryMs) reportSlow(operation, durationMs)
+  }
+
+  function reportSlow({ model, action, context }: Operation, durationMs: number): void {
     events.emit('database.query.slow', {
       action,
       durationMs: Math.round(durationMs),
@@ -57,24 +70,26 @@ export function createExtension(options: ExtensionOptions): object {
   return {
     name: '@org/db-core',
     query: {
-      $allOperations({ model, operation: action, args, query, __internalParams }: HookParameters) {
+      async $allOperations({ model, operation: action, args, query, __internalParams }: HookParameters) {
         const inTransaction = ambient.scope() !== undefined || __internalParams?.transaction !== undefined
         const operation: Operation = {
           layer: 'client',
-          ...(model !== undefined && { model }),
+          model,
           action,
           kind: kindOfAction(action),
           args,
           context: currentContext(),
           inTransaction,
         }
+        if (!inTransaction) lifecycle.enter()
         const startedAt = performance.now()
-        const promise = lifecycle.track(() => run(operation, (current) => last(current, query)), {
-          partOfOther: inTransaction,
-        })
-        const report = (): void => reportIfSlow(operation, startedAt)
-        promise.then(report, report)
-        return promise
+        try {
+          return await start(operation, query)
+        } catch (error) {
+          throw intercepted ? error : toDbError(error, operation)
+        } finally {
+          end(operation, startedAt)
+        }
       },
     },
   }

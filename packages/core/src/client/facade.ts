@@ -3,6 +3,7 @@ import { DatabaseError } from '../database-error.ts'
 import type { Ambient } from './ambient.ts'
 import { bindToCall, isPrismaPromise } from './call-promise.ts'
 import type { Lifecycle } from './lifecycle.ts'
+import type { TransactionScope } from './transaction-scope.ts'
 import type { RunTransaction } from './transactions.ts'
 
 /** What the facade needs around it. */
@@ -24,9 +25,13 @@ interface PrismaTransactionOptions {
 /**
  * The client as users see it: each call goes to the client of the ambient transaction, if there is one, and
  * belongs to the context in which it was made. Nothing of Prisma is overridden by extensions, because an
- * overridden `$transaction` hands out clients without any.
+ * overridden `$transaction` hands out clients without any. `methods` stand before the client's own names.
  */
-export function createFacade<Client extends object>(client: Client, options: FacadeOptions): Client {
+export function createFacade<Client extends object, Methods extends object = object>(
+  client: Client,
+  options: FacadeOptions,
+  methods?: Methods,
+): Client & Methods {
   const { ambient } = options
   const cache = new Map<PropertyKey, unknown>()
 
@@ -47,53 +52,62 @@ export function createFacade<Client extends object>(client: Client, options: Fac
   function read(property: PropertyKey): unknown {
     if (typeof property === 'string' && Object.hasOwn(own, property)) return own[property]
     const value: unknown = Reflect.get(client, property, client)
-    if (typeof value === 'function')
-      return boundMethod(() => ambient.scope()?.client ?? client, property, ambient)
+    if (typeof value === 'function') {
+      const inside = (scope: TransactionScope): object => scope.client ?? client
+      return boundMethod({ base: client, value: value as Method, property, inside, ambient })
+    }
     return isDelegate(value) ? delegateFacade(property, value, ambient) : value
   }
 
   return new Proxy(client, {
     get(_target, property) {
-      if (cache.has(property)) return cache.get(property)
+      const known = cache.get(property)
+      if (known !== undefined) return known
+      if (methods && Object.hasOwn(methods, property)) return Reflect.get(methods, property)
       const value = read(property)
       if (typeof value === 'object' || typeof value === 'function') cache.set(property, value)
       return value
     },
-  })
+    has: (_target, property) =>
+      (methods && Object.hasOwn(methods, property)) || Reflect.has(client, property),
+  }) as Client & Methods
 }
 
 function delegateFacade(model: PropertyKey, base: object, ambient: Ambient): object {
   const cache = new Map<PropertyKey, unknown>()
-  const current = (): object => {
-    const inner = ambient.scope()?.client
-    return inner === undefined ? base : (Reflect.get(inner, model, inner) as object)
-  }
+  const inside = (scope: TransactionScope): object => Reflect.get(scope.client ?? {}, model) as object
   return new Proxy(base, {
     get(target, property) {
       const known = cache.get(property)
       if (known !== undefined) return known
       const value: unknown = Reflect.get(target, property, target)
       if (typeof value !== 'function') return value
-      const method = boundMethod(current, property, ambient)
+      const method = boundMethod({ base, value: value as Method, property, inside, ambient })
       cache.set(property, method)
       return method
     },
   })
 }
 
-function boundMethod(
-  on: () => object,
-  property: PropertyKey,
-  ambient: Ambient,
-): (...args: readonly unknown[]) => unknown {
+type Method = (...args: readonly unknown[]) => unknown
+
+interface BoundMethod {
+  /** The object and its method outside a transaction: looked up once, because Prisma's objects are proxies. */
+  readonly base: object
+  readonly value: Method
+  readonly property: PropertyKey
+  /** The same object inside a transaction. */
+  readonly inside: (scope: TransactionScope) => object
+  readonly ambient: Ambient
+}
+
+function boundMethod({ base, value, property, inside, ambient }: BoundMethod): Method {
   return (...args) => {
-    const target = on()
-    const result: unknown = Reflect.apply(
-      Reflect.get(target, property, target) as () => unknown,
-      target,
-      args,
-    )
-    return isPrismaPromise(result) ? bindToCall(result, ambient.capture(), ambient) : result
+    const site = ambient.capture()
+    const target = site.scope === undefined ? base : inside(site.scope)
+    const method = target === base ? value : (Reflect.get(target, property, target) as Method)
+    const result = Reflect.apply(method, target, args)
+    return isPrismaPromise(result) ? bindToCall(result, site, ambient) : result
   }
 }
 
@@ -116,7 +130,8 @@ function transact(
   const on = scope?.client ?? client
   const run = (): Promise<unknown> =>
     Reflect.apply(Reflect.get(on, '$transaction') as () => Promise<unknown>, on, [work, given])
-  return lifecycle.track(run, { partOfOther: scope !== undefined }).catch((error: unknown) => {
+  // What belongs to a transaction in progress must be able to end it, so only the transaction itself counts.
+  return (scope ? run() : lifecycle.track(run)).catch((error: unknown) => {
     throw classify(error, { action: '$transaction', inTransaction: scope !== undefined }) ?? error
   })
 }

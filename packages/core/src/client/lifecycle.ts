@@ -4,8 +4,11 @@ import { DatabaseError } from '../database-error.ts'
 export interface Lifecycle {
   /** `open`, then `draining` once closing has begun, then `closed`. */
   readonly state: 'open' | 'draining' | 'closed'
-  /** Counts `work` as in progress until it settles. @throws DatabaseError DB_CLOSED for new work after `drain` */
-  track<T>(work: () => Promise<T>, options: { readonly partOfOther: boolean }): Promise<T>
+  /** Counts one piece of work as in progress until `leave`. @throws DatabaseError DB_CLOSED after `drain` */
+  enter(): void
+  leave(): void
+  /** Does both around `work`. */
+  track<T>(work: () => Promise<T>): Promise<T>
   /** Refuses new work, waits for what is in progress and returns how much was left after `timeoutMs`. */
   drain(timeoutMs: number): Promise<number>
   end(): void
@@ -16,7 +19,13 @@ export function createLifecycle(): Lifecycle {
   let state: Lifecycle['state'] = 'open'
   let inProgress = 0
   let onIdle: (() => void) | undefined
-  const done = (): void => {
+  const enter = (): void => {
+    if (state !== 'open') {
+      throw new DatabaseError('DB_CLOSED', 'The database is closed or closing', { outcome: 'not-sent' })
+    }
+    inProgress += 1
+  }
+  const leave = (): void => {
     inProgress -= 1
     if (inProgress === 0) onIdle?.()
   }
@@ -24,18 +33,15 @@ export function createLifecycle(): Lifecycle {
     get state() {
       return state
     },
-    track(work, { partOfOther }) {
-      // What belongs to a transaction in progress must be able to end it.
-      if (partOfOther) return work()
-      if (state !== 'open') {
-        return Promise.reject(
-          new DatabaseError('DB_CLOSED', 'The database is closed or closing', { outcome: 'not-sent' }),
-        )
+    enter,
+    leave,
+    async track(work) {
+      enter()
+      try {
+        return await work()
+      } finally {
+        leave()
       }
-      inProgress += 1
-      const promise = begin(work)
-      promise.then(done, done)
-      return promise
     },
     async drain(timeoutMs) {
       state = 'draining'
@@ -50,15 +56,6 @@ export function createLifecycle(): Lifecycle {
     end() {
       state = 'closed'
     },
-  }
-}
-
-/** An interceptor may throw before its first `await`. */
-function begin<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return work()
-  } catch (error) {
-    return Promise.reject(error)
   }
 }
 

@@ -76,16 +76,23 @@ export class DatabasePool extends pg.Pool {
    */
   override query: pg.Pool['query'] = ((...args: readonly never[]) => this.#query(args)) as never
 
-  async #query(args: readonly never[]): Promise<unknown> {
-    const client = await this.connect()
-    try {
-      const result: unknown = await client.query(...(args as unknown as [string]))
-      client.release()
-      return result
-    } catch (error) {
-      client.release((error as { severity?: unknown }).severity !== 'ERROR')
-      throw error
-    }
+  #query(args: readonly never[]): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.connect((failure, client, release) => {
+        if (failure || !client) return reject(failure)
+        const running = client.query(...(args as unknown as [string]))
+        running.then(
+          (result) => {
+            release()
+            resolve(result)
+          },
+          (error: { severity?: unknown }) => {
+            release(error.severity !== 'ERROR')
+            reject(error)
+          },
+        )
+      })
+    })
   }
 
   /** Runs `start`, which asks for a connection before it returns, and tells `listener` which one it got. */

@@ -27,10 +27,9 @@ export function createSqlClient(options: SqlClientOptions): SqlClient {
     const run = (on: pg.PoolClient | DatabasePool): Promise<pg.QueryResult | pg.QueryResult[]> =>
       counter.measure(() => (params === undefined ? on.query(sql) : on.query(sql, [...params])))
     try {
-      const result = await lifecycle.track(
-        () => (open ? open.turnstile.pass(() => run(open.connection)) : run(pool)),
-        { partOfOther: open !== undefined },
-      )
+      const result = await (open
+        ? open.turnstile.pass(() => run(open.connection))
+        : lifecycle.track(() => run(pool)))
       return rowsOf(result)
     } catch (error) {
       throw classify(error, { action: 'sql', inTransaction: open !== undefined, server }) ?? error

@@ -96,7 +96,7 @@ export function createTransactions(client: object, around: TransactionsOptions):
 
   return (fn, options = {}) => {
     const outer = ambient.scope()
-    if (!outer) return lifecycle.track(() => outermost(fn, options), { partOfOther: false })
+    if (!outer) return lifecycle.track(() => outermost(fn, options))
     const refused = Object.entries(options).find(([, value]) => value !== undefined)?.[0]
     if (refused !== undefined) return Promise.reject(misuse(refused))
     return outer.nestedTurnstile.pass(() => nested(outer, fn))
