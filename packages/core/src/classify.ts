@@ -52,12 +52,14 @@ export function classify(error: unknown, hints: ClassifyHints = {}): DbError | u
   }
   return isViolation(code)
     ? violation(code, shape, hints, options)
-    : new DatabaseError(code, message(code, shape, hints), options)
+    : new DatabaseError(code, message(code, shape, hints) + (found.detail ?? ''), options)
 }
 
 interface Finding extends SqlStateMeaning {
   /** The connection was gone in the middle of something. */
   readonly inFlight?: true
+  /** What the general message can't say. */
+  readonly detail?: string
 }
 
 function understand(shape: ErrorShape): Finding | undefined {
@@ -93,7 +95,10 @@ function understandPooler(text: string): Finding {
   }
   if (/no such database/.test(text)) return { code: 'DB_DATABASE_MISSING', notSent: true }
   if (/auth|password|no such user/i.test(text)) return { code: 'DB_AUTHENTICATION', notSent: true }
-  if (/unsupported startup parameter/.test(text)) return { code: 'DB_VALIDATION', notSent: true }
+  if (/unsupported startup parameter/.test(text)) {
+    const detail = ': PgBouncer takes no startup parameters, so pool.mode must be transaction or session'
+    return { code: 'DB_VALIDATION', notSent: true, detail }
+  }
   if (/shutting down|cannot connect|login has been failing|paused|disabled/.test(text)) return unreachable
   return lost
 }

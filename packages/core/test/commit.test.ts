@@ -1,0 +1,106 @@
+import { isDbError } from '@org/db-core'
+import { startProxy, type TcpProxy, type TestDatabase } from '@org/db-testing'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { freshDatabase, open, type TestClient } from './support/shop-database.ts'
+
+let database: TestDatabase
+let proxy: TcpProxy
+let admin: TestClient
+let db: TestClient
+
+beforeAll(async () => {
+  database = await freshDatabase()
+  proxy = await startProxy({ targetPort: Number(new URL(database.url).port) })
+  admin = open(database.url)
+})
+afterAll(async () => {
+  await admin.close()
+  await proxy.stop()
+  await database.drop()
+})
+beforeEach(async () => {
+  db = open(proxy.through(database.url))
+  await db.user.deleteMany()
+})
+afterEach(() => db.close())
+
+/** Creates a user in a transaction; the answer, the hooks that ran and what is stored. */
+async function create(): Promise<{
+  readonly answer: unknown
+  readonly hooks: string[]
+  readonly stored: number
+}> {
+  const hooks: string[] = []
+  const answer = await db
+    .transaction(async (tx) => {
+      tx.afterCommit(() => void hooks.push('commit'))
+      tx.afterRollback(() => void hooks.push('rollback'))
+      await db.user.create({ data: { email: 'a' } })
+      return 'committed'
+    })
+    .catch((error: unknown) => error)
+  return { answer, hooks, stored: await admin.user.count() }
+}
+
+describe('a connection cut during COMMIT', () => {
+  for (const how of ['reset', 'close'] as const) {
+    it(`has an unknown outcome when the server carried it out and its answer was lost (${how})`, async () => {
+      const cut = proxy.cutWhen({ from: 'server', bytes: 'COMMIT', how })
+      const { answer, hooks, stored } = await create()
+      await cut
+      expect(answer).toMatchObject({ code: 'DB_AMBIGUOUS_COMMIT', retryable: false, outcome: 'unknown' })
+      expect(stored).toBe(1)
+      expect(hooks).toEqual([])
+    })
+
+    it(`has an unknown outcome when COMMIT never arrived (${how})`, async () => {
+      const cut = proxy.cutWhen({ from: 'client', bytes: 'COMMIT', how })
+      const { answer, hooks, stored } = await create()
+      await cut
+      expect(answer).toMatchObject({ code: 'DB_AMBIGUOUS_COMMIT', retryable: false, outcome: 'unknown' })
+      expect(stored).toBe(0)
+      expect(hooks).toEqual([])
+    })
+  }
+
+  it('leaves the database object usable', async () => {
+    await Promise.all([proxy.cutWhen({ from: 'server', bytes: 'COMMIT' }), create()])
+    expect(await db.user.count()).toBe(1)
+  })
+})
+
+describe('a connection cut before COMMIT', () => {
+  it('rolls back, can be retried, and says so', async () => {
+    const hooks: string[] = []
+    const error = await db
+      .transaction(async (tx) => {
+        tx.afterRollback(() => void hooks.push('rollback'))
+        await db.user.create({ data: { email: 'a' } })
+        proxy.cut()
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      })
+      .catch((failure: unknown) => failure)
+    expect(error).toMatchObject({ code: 'DB_CONNECTION_LOST', retryable: true, outcome: 'rolled-back' })
+    expect(hooks).toEqual(['rollback'])
+    expect(await admin.user.count()).toBe(0)
+  })
+})
+
+describe('a connection cut during a statement of its own', () => {
+  it('leaves a write unknown and a read retryable', async () => {
+    const cutting = async (work: () => PromiseLike<unknown>): Promise<unknown> => {
+      const cut = proxy.cutWhen({ from: 'server', bytes: 'email' })
+      const error = await work().then(
+        () => 'no error',
+        (failure: unknown) => failure,
+      )
+      await cut
+      return error
+    }
+    const write = await cutting(() => db.user.create({ data: { email: 'w' } }))
+    expect(write).toMatchObject({ code: 'DB_CONNECTION_LOST', retryable: false, outcome: 'unknown' })
+    const read = await cutting(() => db.user.findFirst())
+    expect(read).toMatchObject({ code: 'DB_CONNECTION_LOST', retryable: true })
+    expect(isDbError(read)).toBe(true)
+  })
+})
