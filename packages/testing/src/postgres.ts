@@ -13,7 +13,7 @@ import { type ServerDirectory, serverDirectory, writePrivate } from './temporary
 export interface PostgresOptions {
   /**
    * The system's PostgreSQL (14 or later; `PG_BIN`, then `PATH`, then the usual places), the embedded
-   * PostgreSQL 18 from npm, or whichever is there. Default the environment variable `DB_TESTING_BINARIES`, else `auto`.
+   * PostgreSQL 18 from npm, or whichever is there. Default the environment variable `DB_TEST_BINARIES`, else `auto`.
    */
   readonly binaries?: 'auto' | 'system' | 'embedded'
   /** Default: a free port. */
@@ -164,11 +164,11 @@ function handle({ binaries, server, url, port, dataDirectory, logFile, directory
 }
 
 function wantedBinaries(options: PostgresOptions): 'auto' | 'system' | 'embedded' {
-  const wanted = options.binaries ?? process.env.DB_TESTING_BINARIES ?? 'auto'
+  const wanted = options.binaries ?? process.env.DB_TEST_BINARIES ?? 'auto'
   if (wanted === 'auto' || wanted === 'system' || wanted === 'embedded') return wanted
   throw new TestingError(
     'DB_TESTING_ENVIRONMENT',
-    `DB_TESTING_BINARIES is ${wanted}: it can be auto, system or embedded`,
+    `DB_TEST_BINARIES is ${wanted}: it can be auto, system or embedded`,
   )
 }
 

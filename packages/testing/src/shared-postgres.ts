@@ -7,12 +7,12 @@ import {
 import { startPostgres } from './postgres.ts'
 
 /** Set by the global setup, or by whoever runs the tests against a server of their own. */
-export const sharedUrlVariable = 'DB_TESTING_POSTGRES_URL'
+export const sharedUrlVariable = 'DB_TEST_POSTGRES_URL'
 
 let shared: Promise<PostgresDatabases> | undefined
 
 /**
- * The server of the whole test run: the one at `DB_TESTING_POSTGRES_URL`, which `@org/db-testing/vitest` sets, else
+ * The server of the whole test run: the one at `DB_TEST_POSTGRES_URL`, which `@org/db-testing/vitest` sets, else
  * one started at the first call in this process. Not for tests that stop or reconfigure it: these start their own.
  */
 export function sharedPostgres(): Promise<PostgresDatabases> {
