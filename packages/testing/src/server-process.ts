@@ -128,7 +128,7 @@ export function serverProcess(options: ServerProcessOptions): ServerProcess {
           if (running()) return
         } catch (error) {
           if (running() && Date.now() > deadline) {
-            await end('SIGKILL')
+            await end(options.killSignal)
             throw await failed(
               'DB_TESTING_START_TIMEOUT',
               `did not answer within ${options.startTimeoutMs} ms`,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { killBackends, type PostgresServer, startPostgres } from '../src/index.ts'
+import { freePort } from '../src/port.ts'
 import { connection, rows } from './rows.ts'
 
 /** A directory that the account of the server can enter. */
@@ -105,7 +106,8 @@ describe('a start that fails', () => {
 
   it('gives up after the time given and leaves nothing behind', async () => {
     const directory = await openDirectory()
-    const start = startPostgres({ directory, startTimeoutMs: 0 })
+    // It listens where nobody looks for it.
+    const start = startPostgres({ directory, startTimeoutMs: 300, settings: { port: await freePort() } })
     await expect(start).rejects.toMatchObject({ code: 'DB_TESTING_START_TIMEOUT' })
     expect(await readdir(directory)).toEqual([])
     await rm(directory, { recursive: true })
