@@ -17,6 +17,7 @@ export async function check({ env, verbose = false }) {
     await attempt('Lint and format', () => node(toolFile('biome', '@biomejs/biome'), 'ci', '.')),
     await attempt('Layers', () => node('scripts/check-layers.mjs')),
     await attempt('Dead exports and dependencies', () => node(toolFile('knip'), '--no-progress')),
+    await attempt('List of error codes', () => node('scripts/write-errors.mjs', '--check')),
     await attempt('Examples in the READMEs', () => node('scripts/check-readme.mjs')),
     await attempt('Packages as published', () =>
       turbo(['check:package'], { env, verbose, timeoutMs: 600_000 }),

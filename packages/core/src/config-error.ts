@@ -10,8 +10,13 @@ export interface ConfigProblem {
   readonly problem: string
 }
 
+/** The code of a wrong configuration. */
+export type ConfigErrorCode =
+  /** Fields of the configuration are wrong; `problems` names them all. */
+  'DB_CONFIG'
+
 /** A configuration is wrong; `problems` lists every wrong field. */
-export class ConfigError extends DbError<'DB_CONFIG'> {
+export class ConfigError extends DbError<ConfigErrorCode> {
   readonly problems: readonly ConfigProblem[]
 
   constructor(problems: readonly ConfigProblem[]) {

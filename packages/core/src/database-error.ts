@@ -26,13 +26,21 @@ export type DatabaseErrorCode =
   | 'DB_CANCELLED'
   /** The database object is closed or closing. */
   | 'DB_CLOSED'
+  /** No row fits, where one was required. */
   | 'DB_NOT_FOUND'
+  /** Another row has the same key; `fields` says which. */
   | 'DB_UNIQUE_VIOLATION'
+  /** The row that is referred to does not exist, or is still referred to. */
   | 'DB_FOREIGN_KEY_VIOLATION'
+  /** A required column would be empty. */
   | 'DB_NOT_NULL_VIOLATION'
+  /** A CHECK of the table refused the row. */
   | 'DB_CHECK_VIOLATION'
+  /** An EXCLUDE constraint refused the row. */
   | 'DB_EXCLUSION_VIOLATION'
+  /** Two transactions waited for each other, and this one had to give way. */
   | 'DB_DEADLOCK'
+  /** A concurrent transaction changed what this one relied on. */
   | 'DB_SERIALIZATION'
   /** PostgreSQL rolled the transaction back, whatever its caller believed. */
   | 'DB_TRANSACTION_ABORTED'

@@ -19,8 +19,15 @@ export interface InstalledSchema {
   readonly applied: number
 }
 
+/** How the tables in the database and those of a package can differ. */
+export type SchemaInstallErrorCode =
+  /** A published version differs from the one that was applied. */
+  | 'DB_SCHEMA_CHANGED'
+  /** The database has a version that the package does not know. */
+  | 'DB_SCHEMA_NEWER'
+
 /** The tables in the database and those of the package don't fit each other. */
-export class SchemaInstallError extends DbError<'DB_SCHEMA_CHANGED' | 'DB_SCHEMA_NEWER'> {}
+export class SchemaInstallError extends DbError<SchemaInstallErrorCode> {}
 
 /** Any constant: all processes that install must take the same lock. */
 const lockKey = '7305808869229538410'
