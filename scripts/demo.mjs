@@ -12,6 +12,11 @@ await main(async () => {
   // Its script is `tsx FILE`: run by this Node without pnpm or a shell between, so that signals and exit codes are its own.
   const [, ...command] = readJson(join(shop, 'package.json')).scripts.demo.split(' ')
   const args = ['--import', 'tsx', ...command, ...process.argv.slice(2)]
-  const { code } = await runChild(process.execPath, args, { cwd: shop, env, output: 'inherit' })
+  const { code } = await runChild(process.execPath, args, {
+    cwd: shop,
+    env,
+    output: 'inherit',
+    exitCode: 'own',
+  })
   process.exitCode = code
 })

@@ -6,7 +6,7 @@ import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { check } from './check.mjs'
 import { runChild } from './lib/child.mjs'
-import { attempt, finishedSteps, StepError } from './lib/step.mjs'
+import { attempt, finishedSteps, run, StepError } from './lib/step.mjs'
 import { countTests } from './lib/test-count.mjs'
 import { toolFile, turbo } from './lib/tool.mjs'
 import { cacheFolder, isMain, readJson, root } from './lib/workspace.mjs'
@@ -21,11 +21,17 @@ async function test(args) {
   const { env: tools } = await setup({ verbose })
   const { env } = await services({ env: tools, verbose })
   if (filters.length === 0) {
-    await attempt('Types', () => turbo(['typecheck'], { env, verbose, timeoutMs: 600_000 }))
+    await attempt('Types', () => checkTypes({ env, verbose }))
     await check({ env, verbose })
   }
   rmSync(reportFile, { force: true })
   await attempt('Tests', () => runTests(filters, env), { live: true })
+}
+
+async function checkTypes({ env, verbose }) {
+  await turbo(['typecheck'], { env, verbose, timeoutMs: 600_000 })
+  const scripts = [toolFile('tsc', 'typescript'), '-p', 'scripts']
+  await run(process.execPath, scripts, { cwd: root, env, verbose, timeoutMs: 120_000 })
 }
 
 async function runTests(filters, env) {

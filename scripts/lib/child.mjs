@@ -15,8 +15,10 @@ let stoppedBy
  * @param {object} options
  * @param {string} [options.cwd]
  * @param {NodeJS.ProcessEnv} [options.env]
- * @param {'capture' | 'inherit'} [options.output] what becomes of its output; @default 'capture'
- * @param {number} [options.timeoutMs] its process group is killed after this time; @default no limit
+ * @param {'capture' | 'inherit'} [options.output] what becomes of its output, 'capture' by default
+ * @param {number} [options.timeoutMs] its process group is killed after this time; no limit by default
+ * @param {'own'} [options.exitCode] after a signal the promise still resolves when the child ended in its own way; by
+ *   default this process ends then, as one does that was stopped by a signal
  * @returns {Promise<{ code: number, output: string, timedOut: boolean }>} `output` is both streams in order of arrival
  */
 export function runChild(command, args, options = {}) {
@@ -47,7 +49,8 @@ export function runChild(command, args, options = {}) {
     const settle = (finish) => {
       clearTimeout(timer)
       running.delete(child)
-      if (stoppedBy && running.size === 0) process.exit(codeOfSignal(stoppedBy))
+      const exitsItself = options.exitCode === 'own' && child.exitCode !== null
+      if (stoppedBy && running.size === 0 && !exitsItself) process.exit(codeOfSignal(stoppedBy))
       finish()
     }
     child.on('error', (error) => settle(() => reject(error)))
@@ -84,18 +87,22 @@ let listening = false
 function listenForSignals() {
   if (listening) return
   listening = true
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.on(signal, () => {
-      if (stoppedBy) return
-      stoppedBy = signal
-      if (running.size === 0) process.exit(codeOfSignal(signal))
-      for (const child of running) endGroup(child, signal)
-      setTimeout(() => {
-        for (const child of running) endGroup(child, 'SIGKILL')
-      }, 15_000).unref()
-    })
-  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stop(signal))
   process.on('exit', () => {
     for (const child of running) endGroup(child, 'SIGKILL')
   })
+  // A signal to npm ends npm and its shell, and never gets here: that the parent is gone has to be noticed.
+  const parent = process.ppid
+  const startedByNpm = process.env.npm_lifecycle_event !== undefined
+  if (!windows && startedByNpm) setInterval(() => process.ppid !== parent && stop('SIGTERM'), 500).unref()
+}
+
+function stop(signal) {
+  if (stoppedBy) return
+  stoppedBy = signal
+  if (running.size === 0) process.exit(codeOfSignal(signal))
+  for (const child of running) endGroup(child, signal)
+  setTimeout(() => {
+    for (const child of running) endGroup(child, 'SIGKILL')
+  }, 15_000).unref()
 }

@@ -43,7 +43,7 @@ export async function candidateVersion(name, { env, verbose }) {
 /** Installs packages; reads new package lists and tries again when the known ones turn out to be too old. */
 export async function installPackages(names, { env, verbose }) {
   const install = () =>
-    run(...asRoot(['sh', '-c', installScript, 'install', ...names]), { env, verbose, timeoutMs: 900_000 })
+    runAsRoot(['sh', '-c', installScript, 'install', ...names], { env, verbose, timeoutMs: 900_000 })
   try {
     await install()
   } catch {
@@ -62,11 +62,11 @@ async function candidate(name, env) {
 }
 
 function readPackageLists({ env, verbose }) {
-  return run(...asRoot(['apt-get', 'update', '-q']), { env, verbose, timeoutMs: 300_000 })
+  return runAsRoot(['apt-get', 'update', '-q'], { env, verbose, timeoutMs: 300_000 })
 }
 
-/** A command and its arguments, run as root. */
-function asRoot(command) {
-  const words = ['env', 'DEBIAN_FRONTEND=noninteractive', ...command]
-  return process.getuid() === 0 ? [words[0], words.slice(1)] : ['sudo', ['-n', ...words]]
+function runAsRoot(command, options) {
+  const sudo = process.getuid() === 0 ? [] : ['sudo', '-n']
+  const [program, ...args] = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', ...command]
+  return run(program, args, options)
 }

@@ -30,14 +30,14 @@ export function checkReadmes(files, root) {
   host.readFile = (path) => modules.get(path)?.text ?? readFile(path)
   host.fileExists = (path) => modules.has(path) || fileExists(path)
   host.directoryExists = undefined
-  host.getSourceFile = (path, target, ...rest) => {
+  host.getSourceFile = (path, ...rest) => {
     const module = modules.get(path)
-    return module
-      ? ts.createSourceFile(path, module.text, {
-          languageVersion: target,
-          impliedNodeFormat: ts.ModuleKind.ESNext,
-        })
-      : getSourceFile(path, target, ...rest)
+    if (!module) return getSourceFile(path, ...rest)
+    const languageVersion = ts.ScriptTarget.ES2022
+    return ts.createSourceFile(path, module.text, {
+      languageVersion,
+      impliedNodeFormat: ts.ModuleKind.ESNext,
+    })
   }
   const own = ownEntries(root)
   host.resolveModuleNameLiterals = (literals, containing, redirected, opts, source) =>

@@ -61,17 +61,16 @@ async function findPostgres(env) {
 
 function versionedFolders() {
   return [
-    ['/usr/lib/postgresql', /^(\d+)$/],
-    ['/usr', /^pgsql-(\d+)$/],
-    ['/opt/homebrew/opt', /^postgresql@(\d+)$/],
-    ['/usr/local/opt', /^postgresql@(\d+)$/],
-  ].flatMap(([parent, pattern]) =>
-    existsSync(parent)
-      ? readdirSync(parent)
-          .filter((name) => pattern.test(name))
-          .sort((a, b) => Number(pattern.exec(b)[1]) - Number(pattern.exec(a)[1]))
-          .map((name) => join(parent, name, 'bin'))
-      : [],
+    { parent: '/usr/lib/postgresql', pattern: /^(\d+)$/ },
+    { parent: '/usr', pattern: /^pgsql-(\d+)$/ },
+    { parent: '/opt/homebrew/opt', pattern: /^postgresql@(\d+)$/ },
+    { parent: '/usr/local/opt', pattern: /^postgresql@(\d+)$/ },
+  ].flatMap(({ parent, pattern }) =>
+    (existsSync(parent) ? readdirSync(parent) : [])
+      .map((name) => ({ name, version: Number(pattern.exec(name)?.[1]) }))
+      .filter(({ version }) => version >= oldestPostgres)
+      .sort((a, b) => b.version - a.version)
+      .map(({ name }) => join(parent, name, 'bin')),
   )
 }
 

@@ -9,6 +9,7 @@ export const finishedSteps = []
 
 /** A step that failed; what it printed has been shown already. */
 export class StepError extends Error {
+  /** @override */
   name = 'StepError'
 }
 
