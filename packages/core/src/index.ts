@@ -16,14 +16,18 @@ export { createEvents, type DatabaseEvents, type EventSource, type Events } from
 export { fromEnv } from './from-env.ts'
 export { installSchema, type SchemaPackage } from './install-schema.ts'
 export type { ConstraintMetadata, FieldMetadata, ModelMetadata, SchemaMetadata } from './metadata.ts'
+export { modelsOf } from './models-of.ts'
 export {
   compose,
   type Interceptor,
+  type InterceptorHost,
   kindOfAction,
   type Next,
   type Operation,
   type Stage,
   stages,
+  type TransactionHook,
+  type TransactionHooks,
 } from './operation.ts'
 export { parseConfig } from './parse-config.ts'
 export type { SqlClient, SqlExecutor, SqlOptions } from './sql.ts'

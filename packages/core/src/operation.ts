@@ -1,4 +1,17 @@
 import type { DbContext } from './context.ts'
+import type { SchemaMetadata } from './metadata.ts'
+import type { SqlClient } from './sql.ts'
+
+/** Work that waits for the end of a transaction. */
+export type TransactionHook = () => void | Promise<void>
+
+/** What can be tied to the end of a transaction. */
+export interface TransactionHooks {
+  /** Runs `hook` after COMMIT of the outermost transaction; never if this one or an outer one is rolled back. */
+  afterCommit(hook: TransactionHook): void
+  /** Runs `hook` as soon as this transaction, or the savepoint it was registered in, has been rolled back. */
+  afterRollback(hook: TransactionHook): void
+}
 
 /** One call on its way to the database, as interceptors see it. */
 export interface Operation {
@@ -6,7 +19,10 @@ export interface Operation {
   readonly layer: 'client' | 'repository'
   /** The Prisma model, such as `Film`; absent for raw SQL. */
   readonly model?: string | undefined
-  /** The Prisma action (`findMany`, `$queryRaw`) or the repository method (`findById`, `bySlug`). */
+  /**
+   * The Prisma action (`findMany`, `$queryRaw`), the repository method (`findById`, `bySlug`), or `$transaction`
+   * for a whole outermost transaction, whose `next` runs it anew from BEGIN to COMMIT.
+   */
   readonly action: string
   /** Whether it can change rows; `unknown` for raw SQL and a repository's own methods. */
   readonly kind: 'read' | 'write' | 'unknown'
@@ -16,6 +32,8 @@ export interface Operation {
   readonly context: DbContext
   /** True inside a transaction, where a cache must step aside and a retry of one statement is useless. */
   readonly inTransaction: boolean
+  /** The hooks of that transaction; absent where there is none, and in a batch outside of `db.$transaction`. */
+  readonly transaction?: TransactionHooks | undefined
 }
 
 /** Hands the operation to what comes after, changed if need be, and returns its result. */
@@ -39,12 +57,24 @@ export const stages = [
 /** A place in the fixed order of interceptors. */
 export type Stage = (typeof stages)[number]
 
+/** The database object as an interceptor may use it. */
+export interface InterceptorHost {
+  /** Absent when the user's schema was not handed to `createDatabase`. */
+  readonly metadata: SchemaMetadata | undefined
+  /** Joins the ambient transaction, and passes no interceptor. */
+  readonly sql: SqlClient
+  /** Called when the database is closed, after the last operation. */
+  onClose(end: () => Promise<void>): void
+}
+
 /** Something that stands between callers and the database. */
 export interface Interceptor {
   /** Names it in errors and traces. */
   readonly name: string
   /** Its place in the order. Interceptors of one stage keep the order in which they are given. */
   readonly stage: Stage
+  /** Called once for each database object, before the first operation. */
+  attach?(host: InterceptorHost): void
   /**
    * Does its work around `next`. Call `next` before the first `await` where that is possible: Prisma merges
    * `findUnique` calls of one tick into one statement only if nothing waited in between.

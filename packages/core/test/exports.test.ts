@@ -22,6 +22,7 @@ it('exports what the package promises, and no more', () => {
       'installSchema',
       'isDbError',
       'kindOfAction',
+      'modelsOf',
       'parseConfig',
       'restoreContext',
       'runInContext',

@@ -32,8 +32,10 @@ describe('interceptors of a database', () => {
     expect(seen).toEqual([
       ['client', 'User', 'findMany', 'read', false],
       ['client', undefined, '$queryRaw', 'unknown', false],
+      ['client', undefined, '$transaction', 'unknown', false],
       ['client', 'User', 'create', 'write', true],
       ['client', 'User', 'count', 'read', true],
+      ['client', undefined, '$transaction', 'unknown', false],
       ['client', 'Team', 'count', 'read', true],
     ])
   })
@@ -78,5 +80,63 @@ describe('interceptors of a database', () => {
     await using db = open(database.url, { use: [watching] })
     expect(await db.user.update({ where: { id: -1 }, data: { name: 'x' } })).toBe('handled')
     expect(codes).toEqual(['DB_NOT_FOUND'])
+  })
+})
+
+describe('transactions as operations', () => {
+  it('pass the interceptors whole, and a second call of next runs them anew', async () => {
+    const hooks: string[] = []
+    const again: Interceptor = {
+      name: 'again',
+      stage: 'retry',
+      async intercept(operation, next) {
+        if (operation.action !== '$transaction') return next(operation)
+        expect(operation.inTransaction).toBe(false)
+        await next(operation).catch(() => undefined)
+        return next(operation)
+      },
+    }
+    await using db = open(database.url, { use: [again] })
+    let attempt = 0
+    const result = await db.transaction(async (tx) => {
+      attempt += 1
+      const mine = attempt
+      tx.afterCommit(() => void hooks.push(`commit ${mine}`))
+      tx.afterRollback(() => void hooks.push(`rollback ${mine}`))
+      await db.user.create({ data: { email: `again-${mine}` } })
+      if (mine === 1) throw new Error('first')
+      await db.transaction(() => db.user.create({ data: { email: 'again-nested' } }))
+      return mine
+    })
+    expect(result).toBe(2)
+    expect(hooks).toEqual(['rollback 1', 'commit 2'])
+    const found = await db.user.findMany({
+      where: { email: { startsWith: 'again' } },
+      orderBy: { email: 'asc' },
+    })
+    expect(found.map(({ email }) => email)).toEqual(['again-2', 'again-nested'])
+  })
+
+  it('give their operations hooks, in a batch too', async () => {
+    const seen: string[] = []
+    const hooking: Interceptor = {
+      name: 'hooking',
+      stage: 'cache',
+      intercept(operation, next) {
+        const label = `${operation.model}.${operation.action}`
+        operation.transaction?.afterCommit(() => void seen.push(`${label} committed`))
+        operation.transaction?.afterRollback(() => void seen.push(`${label} rolled back`))
+        return next(operation)
+      },
+    }
+    await using db = open(database.url, { use: [hooking] })
+    await db.$transaction([db.user.count(), db.team.count()])
+    expect(seen.splice(0)).toEqual(['User.count committed', 'Team.count committed'])
+    const failing = db.$transaction([db.user.count(), db.$executeRaw`SELECT nonsense`])
+    await expect(failing).rejects.toMatchObject({ code: 'DB_QUERY' })
+    expect(seen.splice(0)).toContain('User.count rolled back')
+    await db.transaction(() => db.user.count())
+    await db.user.count()
+    expect(seen).toEqual(['User.count committed'])
   })
 })

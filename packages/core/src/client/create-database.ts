@@ -2,6 +2,7 @@ import { classify } from '../classify.ts'
 import type { DatabaseConfig } from '../config.ts'
 import { type ContextOptions, runInContext } from '../context.ts'
 import { createEvents, type DatabaseEvents } from '../events.ts'
+import { compose } from '../operation.ts'
 import { parseConfig } from '../parse-config.ts'
 import { createAdapter } from './adapter.ts'
 import { createAmbient } from './ambient.ts'
@@ -44,11 +45,14 @@ function assemble<Client extends PrismaClientLike>(
   const ambient = createAmbient()
   const lifecycle = createLifecycle()
 
+  const interceptors = options.use ?? []
+  const intercept = compose(interceptors)
+
   const plain = options.client(
     createAdapter({ pool, counter, schema: config.schema, opening: ambient.opening }),
   )
   const extension = createExtension({
-    interceptors: options.use ?? [],
+    intercept: interceptors.length > 0 ? intercept : undefined,
     ambient,
     lifecycle,
     events,
@@ -57,15 +61,22 @@ function assemble<Client extends PrismaClientLike>(
     server,
   })
   const client = (plain.$extends as (extension: object) => Client)(extension)
-  const transaction = createTransactions(client, {
+  const transactions = createTransactions(client, {
     ambient,
     lifecycle,
+    intercept,
     events,
     metadata,
     server,
     timeoutMs: config.transactionTimeoutMs,
     maxWaitMs: config.pool.connectTimeoutMs,
   })
+
+  const sql = createSqlClient({ pool, ambient, lifecycle, counter, transaction: transactions.run, server })
+  const endings: (() => Promise<void>)[] = []
+  for (const interceptor of interceptors) {
+    interceptor.attach?.({ metadata, sql, onClose: (end) => void endings.push(end) })
+  }
 
   let closing: Promise<void> | undefined
   const close: DatabaseMethods<Client>['close'] = ({ drainTimeoutMs = config.drainTimeoutMs } = {}) => {
@@ -75,6 +86,7 @@ function assemble<Client extends PrismaClientLike>(
   async function shutDown(drainTimeoutMs: number): Promise<void> {
     if (options.instance !== undefined) forgetInstance(options.instance, database)
     const abandoned = await lifecycle.drain(drainTimeoutMs)
+    await Promise.allSettled(endings.map((end) => end()))
     await pool.close()
     await plain.$disconnect()
     lifecycle.end()
@@ -95,12 +107,12 @@ function assemble<Client extends PrismaClientLike>(
     }
   }
 
-  const around = { ambient, lifecycle, transaction, connect, close }
+  const around = { ambient, transactions, connect, close }
   const methods: DatabaseMethods<Client> = {
     connect,
     close,
     run: (context: ContextOptions, fn) => runInContext(context, fn),
-    transaction,
+    transaction: transactions.run,
     afterCommit(hook) {
       const scope = ambient.scope()
       if (scope) scope.afterCommit(hook)
@@ -112,7 +124,7 @@ function assemble<Client extends PrismaClientLike>(
     get inTransaction() {
       return ambient.scope() !== undefined
     },
-    sql: createSqlClient({ pool, ambient, lifecycle, counter, transaction, server }),
+    sql,
     events,
     metrics: () => ({ ...pool.metrics(), queries: counter.metrics() }),
     config,

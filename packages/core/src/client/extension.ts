@@ -2,13 +2,14 @@ import { classify } from '../classify.ts'
 import { currentContext } from '../context.ts'
 import type { DatabaseEvents, EventSource } from '../events.ts'
 import type { SchemaMetadata } from '../metadata.ts'
-import { compose, type Interceptor, kindOfAction, type Operation } from '../operation.ts'
+import { type compose, kindOfAction, type Operation } from '../operation.ts'
 import type { Ambient } from './ambient.ts'
 import type { Lifecycle } from './lifecycle.ts'
 
 /** What the extension needs around it. */
 export interface ExtensionOptions {
-  readonly interceptors: readonly Interceptor[]
+  /** The interceptors as one; absent where there is none. */
+  readonly intercept: ReturnType<typeof compose> | undefined
   readonly ambient: Ambient
   readonly lifecycle: Lifecycle
   readonly events: EventSource<DatabaseEvents>
@@ -31,9 +32,7 @@ interface HookParameters {
  * concern, because each costs 10 to 20 µs per call and its own share of type checking.
  */
 export function createExtension(options: ExtensionOptions): object {
-  const { interceptors, ambient, lifecycle, events, slowQueryMs, metadata, server } = options
-  const run = compose(interceptors)
-  const intercepted = interceptors.length > 0
+  const { intercept, ambient, lifecycle, events, slowQueryMs, metadata, server } = options
 
   function toDbError(error: unknown, operation: Operation): unknown {
     const { model, action, kind, inTransaction } = operation
@@ -42,8 +41,8 @@ export function createExtension(options: ExtensionOptions): object {
 
   /** Interceptors get classified errors, and what they throw themselves is left alone. */
   function start(operation: Operation, query: HookParameters['query']): Promise<unknown> {
-    if (!intercepted) return query(operation.args)
-    return run(operation, (current) =>
+    if (!intercept) return query(operation.args)
+    return intercept(operation, (current) =>
       query(current.args).catch((error: unknown) => {
         throw toDbError(error, current)
       }),
@@ -71,7 +70,8 @@ export function createExtension(options: ExtensionOptions): object {
     name: '@org/db-core',
     query: {
       async $allOperations({ model, operation: action, args, query, __internalParams }: HookParameters) {
-        const inTransaction = ambient.scope() !== undefined || __internalParams?.transaction !== undefined
+        const transaction = ambient.scope() ?? ambient.batch()
+        const inTransaction = transaction !== undefined || __internalParams?.transaction !== undefined
         const operation: Operation = {
           layer: 'client',
           model,
@@ -80,13 +80,14 @@ export function createExtension(options: ExtensionOptions): object {
           args,
           context: currentContext(),
           inTransaction,
+          transaction,
         }
         if (!inTransaction) lifecycle.enter()
         const startedAt = performance.now()
         try {
           return await start(operation, query)
         } catch (error) {
-          throw intercepted ? error : toDbError(error, operation)
+          throw intercept ? error : toDbError(error, operation)
         } finally {
           end(operation, startedAt)
         }

@@ -1,16 +1,13 @@
-import { classify } from '../classify.ts'
 import { DatabaseError } from '../database-error.ts'
 import type { Ambient } from './ambient.ts'
 import { bindToCall, isPrismaPromise } from './call-promise.ts'
-import type { Lifecycle } from './lifecycle.ts'
 import type { TransactionScope } from './transaction-scope.ts'
-import type { RunTransaction } from './transactions.ts'
+import type { Transactions } from './transactions.ts'
 
 /** What the facade needs around it. */
 export interface FacadeOptions {
   readonly ambient: Ambient
-  readonly lifecycle: Lifecycle
-  readonly transaction: RunTransaction
+  readonly transactions: Transactions
   readonly close: () => Promise<void>
   readonly connect: () => Promise<void>
 }
@@ -39,7 +36,7 @@ export function createFacade<Client extends object, Methods extends object = obj
     $connect: options.connect,
     $disconnect: options.close,
     $transaction: (work: unknown, given: PrismaTransactionOptions = {}) =>
-      transact(client, work, given, options),
+      transact(work, given, options.transactions),
     $extends: () => {
       throw new DatabaseError(
         'DB_VALIDATION',
@@ -113,27 +110,21 @@ function boundMethod({ base, value, property, inside, ambient }: BoundMethod): M
 
 /** Prisma's two forms of `$transaction`, with what ours adds: ambient, strict, counted, classified. */
 function transact(
-  client: object,
   work: unknown,
   given: PrismaTransactionOptions,
-  { ambient, lifecycle, transaction }: FacadeOptions,
+  transactions: Transactions,
 ): Promise<unknown> {
   const { maxWait, timeout, isolationLevel } = given
   if (typeof work === 'function') {
-    return transaction((scope) => Reflect.apply(work, undefined, [scope.client]) as Promise<unknown>, {
+    return transactions.run((scope) => Reflect.apply(work, undefined, [scope.client]) as Promise<unknown>, {
       ...(maxWait !== undefined && { maxWaitMs: maxWait }),
       ...(timeout !== undefined && { timeoutMs: timeout }),
       ...(isolationLevel !== undefined && { isolationLevel }),
     })
   }
-  const scope = ambient.scope()
-  const on = scope?.client ?? client
-  const run = (): Promise<unknown> =>
-    Reflect.apply(Reflect.get(on, '$transaction') as () => Promise<unknown>, on, [work, given])
-  // What belongs to a transaction in progress must be able to end it, so only the transaction itself counts.
-  return (scope ? run() : lifecycle.track(run)).catch((error: unknown) => {
-    throw classify(error, { action: '$transaction', inTransaction: scope !== undefined }) ?? error
-  })
+  return transactions.batch((on) =>
+    Reflect.apply(Reflect.get(on, '$transaction') as () => Promise<unknown>, on, [work, given]),
+  )
 }
 
 /** A model's part of the client. */

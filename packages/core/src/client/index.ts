@@ -3,7 +3,7 @@ export { createDatabase } from './create-database.ts'
 export type { Logger } from './log-events.ts'
 export type { ConnectionMetrics, PoolMetrics } from './pool.ts'
 export type { StatementMetrics } from './statement-metrics.ts'
-export type { Transaction, TransactionHook } from './transaction-scope.ts'
+export type { Transaction } from './transaction-scope.ts'
 export type {
   Database,
   DatabaseMethods,

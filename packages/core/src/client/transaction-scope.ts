@@ -1,8 +1,6 @@
 import type pg from 'pg'
+import type { TransactionHook, TransactionHooks } from '../operation.ts'
 import { createTurnstile, type Turnstile } from './turnstile.ts'
-
-/** Work that waits for the end of a transaction. */
-export type TransactionHook = () => void | Promise<void>
 
 /** The connection of a transaction, and what serialises the statements on it. */
 export interface OpenConnection {
@@ -11,13 +9,9 @@ export interface OpenConnection {
 }
 
 /** One transaction or savepoint as code inside it sees it. */
-export interface Transaction {
+export interface Transaction extends TransactionHooks {
   /** 0 for the transaction itself, 1 and more for savepoints. */
   readonly depth: number
-  /** Runs `hook` after COMMIT of the outermost transaction; never if this one or an outer one is rolled back. */
-  afterCommit(hook: TransactionHook): void
-  /** Runs `hook` as soon as this transaction, or the savepoint it was registered in, has been rolled back. */
-  afterRollback(hook: TransactionHook): void
 }
 
 /** The inner side of a transaction. */

@@ -1,10 +1,12 @@
 import { classify } from '../classify.ts'
+import { currentContext } from '../context.ts'
 import { DatabaseError, type Outcome } from '../database-error.ts'
 import type { DatabaseEvents, EventSource } from '../events.ts'
 import type { SchemaMetadata } from '../metadata.ts'
+import type { compose, Operation, TransactionHook } from '../operation.ts'
 import type { Ambient } from './ambient.ts'
 import type { Lifecycle } from './lifecycle.ts'
-import { type TransactionHook, TransactionScope } from './transaction-scope.ts'
+import { TransactionScope } from './transaction-scope.ts'
 import type { TransactionOptions } from './types.ts'
 
 type StartTransaction = (
@@ -16,6 +18,8 @@ type StartTransaction = (
 export interface TransactionsOptions {
   readonly ambient: Ambient
   readonly lifecycle: Lifecycle
+  /** The interceptors: a whole transaction is an operation too. */
+  readonly intercept: ReturnType<typeof compose>
   readonly events: EventSource<DatabaseEvents>
   readonly metadata: SchemaMetadata | undefined
   readonly server: string
@@ -29,8 +33,15 @@ export type RunTransaction = <T>(
   options?: TransactionOptions,
 ) => Promise<T>
 
+/** The two forms of a transaction. */
+export interface Transactions {
+  readonly run: RunTransaction
+  /** Prisma's `$transaction([…])`: `send` hands the calls to the client it is given. */
+  batch(send: (client: object) => Promise<unknown>): Promise<unknown>
+}
+
 /** Ambient transactions on Prisma's interactive ones. */
-export function createTransactions(client: object, around: TransactionsOptions): RunTransaction {
+export function createTransactions(client: object, around: TransactionsOptions): Transactions {
   const { ambient, lifecycle } = around
 
   async function outermost<T>(
@@ -76,14 +87,14 @@ export function createTransactions(client: object, around: TransactionsOptions):
   ): Promise<T> {
     const startTransaction = Reflect.get(on, '$transaction') as StartTransaction
     return Reflect.apply(startTransaction, on, [
-      (inner: object) => {
+      async (inner: object) => {
         scope.client = inner
-        return ambient
-          .enter(scope, () => fn(scope))
-          .catch((error: unknown) => {
-            scope.failBody(error)
-            throw error
-          })
+        try {
+          return await ambient.enter(scope, () => fn(scope))
+        } catch (error) {
+          scope.failBody(error)
+          throw error
+        }
       },
       options,
     ]) as Promise<T>
@@ -94,12 +105,48 @@ export function createTransactions(client: object, around: TransactionsOptions):
     for (const each of scope.hooks(end)) await runHook(each, hook, around.events)
   }
 
-  return (fn, options = {}) => {
+  function intercepted<T>(
+    fn: (scope: TransactionScope) => Promise<T>,
+    options: TransactionOptions,
+  ): Promise<T> {
+    const operation: Operation = {
+      layer: 'client',
+      action: '$transaction',
+      kind: 'unknown',
+      args: options,
+      context: currentContext(),
+      inTransaction: false,
+    }
+    return around.intercept(operation, () => outermost(fn, options)) as Promise<T>
+  }
+
+  async function batch(send: (client: object) => Promise<unknown>): Promise<unknown> {
     const outer = ambient.scope()
-    if (!outer) return lifecycle.track(() => outermost(fn, options))
+    const scope = new TransactionScope(outer)
+    try {
+      const result = await ambient.enterBatch(scope, () => send(outer?.client ?? client))
+      if (outer) scope.mergeIntoParent()
+      else await runHooks(scope, 'committed')
+      return result
+    } catch (error) {
+      const failure = toFailure(error, scope, around)
+      if ((failure as { outcome?: Outcome }).outcome !== 'unknown') await runHooks(scope, 'rolled-back')
+      throw failure
+    }
+  }
+
+  const run: RunTransaction = (fn, options = {}) => {
+    const outer = ambient.scope()
+    if (!outer) return lifecycle.track(() => intercepted(fn, options))
     const refused = Object.entries(options).find(([, value]) => value !== undefined)?.[0]
     if (refused !== undefined) return Promise.reject(misuse(refused))
     return outer.nestedTurnstile.pass(() => nested(outer, fn))
+  }
+
+  return {
+    run,
+    // What belongs to a transaction in progress must be able to end it, so only the transaction itself counts.
+    batch: (send) => (ambient.scope() ? batch(send) : lifecycle.track(() => batch(send))),
   }
 }
 

@@ -3,12 +3,12 @@ import type { DatabaseConfig, DatabaseConfigInput } from '../config.ts'
 import type { ContextOptions } from '../context.ts'
 import type { DatabaseEvents, Events } from '../events.ts'
 import type { SchemaMetadata } from '../metadata.ts'
-import type { Interceptor } from '../operation.ts'
+import type { Interceptor, TransactionHook } from '../operation.ts'
 import type { SqlClient } from '../sql.ts'
 import type { Logger } from './log-events.ts'
 import type { ConnectionMetrics, PoolMetrics } from './pool.ts'
 import type { StatementMetrics } from './statement-metrics.ts'
-import type { Transaction, TransactionHook } from './transaction-scope.ts'
+import type { Transaction } from './transaction-scope.ts'
 
 /** What is required of a Prisma client; every generated client and every extended one has it. */
 export interface PrismaClientLike {
