@@ -1,0 +1,15 @@
+import { DbError } from '@org/db-core'
+
+/** Every code that a repository's own errors carry; the database's are core's. */
+export type RepositoryErrorCode =
+  /** The repository is put together wrongly: unknown model, unknown key. Thrown by the constructor. */
+  | 'DB_REPOSITORY_CONFIG'
+  /** A method was given an argument that it can't mean, such as a page size of 0. */
+  | 'DB_REPOSITORY_ARGUMENT'
+  /** A hook or a mapper returned no data to write. */
+  | 'DB_REPOSITORY_HOOK'
+  /** A method that returns no promise was called through interceptors, which can only await. */
+  | 'DB_REPOSITORY_SYNC_METHOD'
+
+/** A repository was built or called in a way that it can't honour. Never retryable. */
+export class RepositoryError extends DbError<RepositoryErrorCode> {}
