@@ -70,6 +70,8 @@ function configuration(options: PostgresOptions, port: number): string {
     // Nothing here must survive the machine; what survives the process is in the system's cache.
     fsync: false,
     full_page_writes: false,
+    // In the data directory, which is removed in any case: what is outside could survive a crash.
+    dynamic_shared_memory_type: 'mmap',
     // The default of 1 GB is much for a directory in memory.
     max_wal_size: '256MB',
     synchronous_commit: options.synchronousCommit ?? true,
