@@ -6,9 +6,7 @@ interface Manifest {
 }
 
 // The exports map of the package is the only list of its entry points.
-const manifest: Manifest = existsSync('package.json')
-  ? JSON.parse(readFileSync('package.json', 'utf8'))
-  : {}
+const manifest: Manifest = existsSync('package.json') ? JSON.parse(readFileSync('package.json', 'utf8')) : {}
 const entry = Object.values(manifest.exports ?? {}).flatMap((target) =>
   typeof target === 'object' && target['@org/source'] ? [target['@org/source']] : [],
 )

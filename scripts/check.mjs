@@ -14,11 +14,14 @@ import { isMain, root } from './lib/workspace.mjs'
 export async function check({ env, verbose = false }) {
   const node = (...args) => run(process.execPath, args, { cwd: root, env, verbose, timeoutMs: 300_000 })
   const outcomes = [
-    await attempt('Lint and format', () => node(toolFile('biome', '@biomejs/biome'), 'ci', '.')),
+    await attempt('Lint and format', () =>
+      node(toolFile('biome', '@biomejs/biome'), 'ci', '--colors=off', '.'),
+    ),
     await attempt('Layers', () => node('scripts/check-layers.mjs')),
     await attempt('Dead exports and dependencies', () => node(toolFile('knip'), '--no-progress')),
     await attempt('List of error codes', () => node('scripts/write-errors.mjs', '--check')),
     await attempt('Examples in the READMEs', () => node('scripts/check-readme.mjs')),
+    await attempt('List of error codes', () => node('scripts/write-errors.mjs', '--check')),
     await attempt('Packages as published', () =>
       turbo(['check:package'], { env, verbose, timeoutMs: 600_000 }),
     ),

@@ -36,7 +36,6 @@ export async function services({ env: outer = process.env, verbose = false } = {
     }
   }
   if (missing.length > 0) report(missing, reason, required)
-  if (required) env.DB_TEST_REQUIRE_SERVERS = '1'
   return { env }
 }
 

@@ -51,7 +51,7 @@ const sections = readdirSync(join(root, 'packages'))
   .sort()
   .map((name) => {
     const folder = join(root, 'packages', name, 'src')
-    const files = readdirSync(folder, { recursive: true })
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts'))
       .sort()
     const codes = files.flatMap((file) => codesOf(join(folder, file)))

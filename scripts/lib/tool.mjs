@@ -9,8 +9,13 @@ export function toolFile(name, packageName = name, from = root) {
   return join(folder, typeof bin === 'string' ? bin : bin[name])
 }
 
-/** Runs turbo tasks; what turbo has done before on the same inputs it leaves out by itself. */
-export function turbo(tasks, { env, verbose, timeoutMs, args = [] }) {
+/**
+ * Runs turbo tasks; what turbo has done before on the same inputs it leaves out by itself.
+ *
+ * @param {readonly string[]} tasks
+ * @param {{ env: NodeJS.ProcessEnv, timeoutMs: number, verbose?: boolean, args?: readonly string[] }} options
+ */
+export function turbo(tasks, { env, timeoutMs, verbose, args = [] }) {
   const options = ['--ui=stream', '--no-update-notifier', '--output-logs=errors-only', ...args]
   return run(process.execPath, [toolFile('turbo'), 'run', ...tasks, ...options], {
     cwd: root,
