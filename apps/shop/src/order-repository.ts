@@ -1,3 +1,4 @@
+import { BaseRepository, mapper } from '@org/db-repository'
 import type { ShopDatabase } from './db.ts'
 
 /** One film of an order. */
@@ -13,42 +14,35 @@ export interface Order {
   readonly id: string
   readonly customer: string
   readonly status: 'placed' | 'cancelled'
+  /** The sum of its items. */
   readonly totalCents: number
   readonly createdAt: Date
   /** In the order of the films' ids. */
   readonly items: readonly OrderItem[]
 }
 
-const withItems = {
-  items: { select: { filmId: true, quantity: true, priceCents: true }, orderBy: { filmId: 'asc' } },
-} as const
+/** An order that is to be stored. */
+export type NewOrder = Pick<Order, 'id' | 'customer' | 'items'>
+
+const orderMapper = (db: ShopDatabase) =>
+  mapper(db, 'order', {
+    load: {
+      include: {
+        items: { select: { filmId: true, quantity: true, priceCents: true }, orderBy: { filmId: 'asc' } },
+      },
+    },
+    toDomain: (order): Order => order,
+    toCreate: ({ id, customer, items }: NewOrder) => ({
+      id,
+      customer,
+      totalCents: items.reduce((sum, { priceCents, quantity }) => sum + priceCents * quantity, 0),
+      items: { createMany: { data: [...items] } },
+    }),
+  })
 
 /** Orders with their items. */
-export class OrderRepository {
-  readonly #db: ShopDatabase
+export class OrderRepository extends BaseRepository<ShopDatabase, 'order', ReturnType<typeof orderMapper>> {
   constructor(db: ShopDatabase) {
-    this.#db = db
-  }
-
-  findById(id: string): Promise<Order | null> {
-    return this.#db.order.findUnique({ where: { id }, include: withItems })
-  }
-
-  /** Stores an order with its items; the total is theirs. */
-  place(order: {
-    readonly id: string
-    readonly customer: string
-    readonly items: readonly OrderItem[]
-  }): Promise<Order> {
-    const totalCents = order.items.reduce((sum, { priceCents, quantity }) => sum + priceCents * quantity, 0)
-    return this.#db.order.create({
-      data: {
-        id: order.id,
-        customer: order.customer,
-        totalCents,
-        items: { createMany: { data: [...order.items] } },
-      },
-      include: withItems,
-    })
+    super(db, 'order', { mapper: orderMapper(db) })
   }
 }

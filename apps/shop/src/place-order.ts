@@ -52,7 +52,7 @@ async function takeAndStore({ films, orders }: Shop, id: string, request: OrderR
     throw new ShopError('STOCK_TOO_LOW', 'Not enough copies left', { filmIds })
   }
   const priced = items.map((item) => ({ ...item, priceCents: found.get(item.filmId)?.priceCents ?? 0 }))
-  return orders.place({ id, customer: request.customer, items: priced })
+  return orders.create({ id, customer: request.customer, items: priced })
 }
 
 function isUnknown(error: unknown): boolean {

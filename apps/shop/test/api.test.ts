@@ -58,6 +58,7 @@ describe('GET /films', () => {
   })
   it('filters by genre, whatever its case', async () => {
     expect(titles((await get('/films?genre=horror')).body)).toEqual(['Ravenous', 'Wolf_Creek'])
+    expect(titles((await get('/films?genre=h%25')).body)).toEqual([])
   })
   it('finds text in titles and takes wildcards as what they are', async () => {
     expect(titles((await get('/films?title=wolf')).body)).toEqual(['100% Wolf', 'Wolf_Creek'])

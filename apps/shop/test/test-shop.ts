@@ -8,16 +8,30 @@ import { createShop, type Shop } from '../src/shop.ts'
 /** A shop with an empty database of its own. */
 export interface TestShop extends Shop, AsyncDisposable {
   readonly app: FastifyInstance
+  /** Of its database, past everything. */
   readonly url: string
+}
+
+export interface TestShopOptions {
+  /** Makes the URL that the shop uses of its database's own. */
+  readonly through?: (url: string) => string
+  readonly poolMax?: number
 }
 
 export async function emptyDatabase(): Promise<TestDatabase> {
   return testDatabase({ name: 'shop', setup: await readMigrations() })
 }
 
-export async function testShop(): Promise<TestShop> {
+export async function testShop({
+  through = (url) => url,
+  poolMax = 10,
+}: TestShopOptions = {}): Promise<TestShop> {
   const database = await emptyDatabase()
-  const db = openDatabase({ url: database.url, environment: 'testing' })
+  const db = openDatabase({
+    url: through(database.url),
+    environment: 'testing',
+    pool: { max: poolMax, connectTimeoutMs: 1_000 },
+  })
   const shop = createShop(db)
   const app = createApp(shop)
   return {

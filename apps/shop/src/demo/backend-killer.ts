@@ -14,7 +14,9 @@ export function startBackendKiller(url: string, everyMs: number): BackendKiller 
   const running = run()
 
   async function run(): Promise<void> {
-    while (await waited(everyMs, stopping.signal)) {
+    // A kill takes some time itself, which must not make them rarer.
+    for (let due = performance.now() + everyMs; ; due += everyMs) {
+      if (!(await waited(Math.max(0, due - performance.now()), stopping.signal))) return
       killer.killed += await killBackends(url, { limit: 1 })
     }
   }

@@ -10,7 +10,7 @@ import { startBackendKiller } from './backend-killer.ts'
 import { type CatalogueFilm, readCatalogue } from './catalogue.ts'
 import { sendCrowd } from './crowd.ts'
 import { checkInvariants, type Invariant } from './invariants.ts'
-import { type Latency, Tally } from './tally.ts'
+import { type Latency, type LatencyKind, Tally } from './tally.ts'
 
 /** How hard the shop is tried. */
 export interface NoOversellOptions {
@@ -64,7 +64,7 @@ export interface NoOversellResult {
   readonly unknown: number
   /** Requests by what was asked and answered: `order 503 TRY_AGAIN DB_SHUTDOWN`. */
   readonly answers: Readonly<Record<string, number>>
-  readonly latencyMs: Readonly<Record<'order' | 'browse' | 'read back', Latency>>
+  readonly latencyMs: Readonly<Record<LatencyKind, Latency>>
   /** Of the API's process, at the end. */
   readonly metrics: DatabaseMetrics
   /** The most requests that waited for a connection, of what was seen each second. */
@@ -112,11 +112,7 @@ export async function noOversell(options: NoOversellOptions): Promise<NoOversell
       ...figures,
       ...countsOf(tally),
       answers: Object.fromEntries([...tally.answers].sort(([a], [b]) => a.localeCompare(b))),
-      latencyMs: {
-        order: tally.latency('order'),
-        browse: tally.latency('browse'),
-        'read back': tally.latency('read back'),
-      },
+      latencyMs: tally.latencies(),
       invariants,
       holds: invariants.every(({ holds }) => holds),
     }
@@ -184,7 +180,7 @@ function checkTold(tally: Tally): Invariant[] {
     {
       name: 'every order that was read again was as confirmed',
       holds: tally.misread.length === 0,
-      detail: `${tally.latency('read back').count.toLocaleString('en-US')} read, ${tally.misread.length} differ`,
+      detail: `${tally.latencies()['read back'].count.toLocaleString('en-US')} read, ${tally.misread.length} differ`,
     },
     { name: 'no answer was an internal error', holds: count === 0, detail: `${count} internal errors` },
   ]
@@ -201,7 +197,7 @@ async function readMetrics(api: ApiProcess): Promise<DatabaseMetrics | undefined
 }
 
 async function everySecond(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-  for (let second = 1; !signal.aborted; second++) {
+  while (!signal.aborted) {
     await delay(1_000, undefined, { signal }).catch(() => {
       // Aborted: look once more, then leave.
     })

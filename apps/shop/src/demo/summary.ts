@@ -12,7 +12,7 @@ export function formatResult(result: NoOversellResult): readonly string[] {
     `Orders          ${text(result.placed)} placed (${text(Math.round(result.placed / seconds))}/s), ${text(result.refused)} refused, ${text(result.unknown)} left open`,
     ...Object.entries(result.latencyMs)
       .filter(([, { count }]) => count > 0)
-      .map(([kind, latency]) => `  ${kind.padEnd(12)}  ${latencyText(latency)}`),
+      .map(([kind, latency]) => `  ${kind.padEnd(14)}  ${latencyText(latency)}`),
     `Pool            ${pool.active} active, ${pool.idle} idle, ${pool.waiting} waiting of at most ${pool.max}; ${text(result.mostWaiting)} waited at most`,
     `Connections     ${text(connections.opened)} opened, ${text(connections.closed)} closed, ${text(connections.failed)} not to be had`,
     `Statements      ${text(queries.total)}, ${queries.averageMs.toFixed(1)} ms on average, ${text(queries.slow)} slow, ${text(queries.failed)} failed`,

@@ -4,6 +4,12 @@ import type { Attempt } from './attempt.ts'
 /** What a request was about. */
 export type RequestKind = 'order' | 'browse' | 'read back'
 
+/** Requests that take about the same time: an order that is refused often writes nothing. */
+export const latencyKinds = ['order placed', 'order refused', 'browse', 'read back'] as const
+
+/** What latencies are counted by. */
+export type LatencyKind = (typeof latencyKinds)[number]
+
 /** How long requests took, in milliseconds. */
 export interface Latency {
   readonly count: number
@@ -21,7 +27,7 @@ export class Tally {
   readonly sold = new Map<number, number>()
   /** Orders that were read again and were not what had been answered. */
   readonly misread: string[] = []
-  readonly #latencies = new Map<RequestKind, Histogram>()
+  readonly #latencies = new Map<LatencyKind, Histogram>()
   #requests = 0
 
   get requests(): number {
@@ -33,8 +39,9 @@ export class Tally {
     this.#requests += 1
     const name = `${kind} ${answer}`
     this.answers.set(name, (this.answers.get(name) ?? 0) + 1)
-    const histogram = this.#latencies.get(kind) ?? build({ numberOfSignificantValueDigits: 3 })
-    this.#latencies.set(kind, histogram)
+    const timed = kind === 'order' ? (answer === '201' ? 'order placed' : 'order refused') : kind
+    const histogram = this.#latencies.get(timed) ?? build({ numberOfSignificantValueDigits: 3 })
+    this.#latencies.set(timed, histogram)
     histogram.recordValue(Math.max(1, Math.round(durationMs * 1_000)))
   }
 
@@ -51,14 +58,18 @@ export class Tally {
     return this.attempts.reduce((sum, attempt) => sum + (attempt.outcome === outcome ? 1 : 0), 0)
   }
 
-  latency(kind: RequestKind): Latency {
-    const histogram = this.#latencies.get(kind)
-    const at = (percentile: number) => (histogram?.getValueAtPercentile(percentile) ?? 0) / 1_000
-    return {
-      count: histogram?.totalCount ?? 0,
-      p50: at(50),
-      p99: at(99),
-      max: (histogram?.maxValue ?? 0) / 1_000,
-    }
+  latencies(): Readonly<Record<LatencyKind, Latency>> {
+    const entries = latencyKinds.map((kind) => [kind, toLatency(this.#latencies.get(kind))] as const)
+    return Object.fromEntries(entries) as Record<LatencyKind, Latency>
+  }
+}
+
+function toLatency(histogram: Histogram | undefined): Latency {
+  const at = (percentile: number) => (histogram?.getValueAtPercentile(percentile) ?? 0) / 1_000
+  return {
+    count: histogram?.totalCount ?? 0,
+    p50: at(50),
+    p99: at(99),
+    max: (histogram?.maxValue ?? 0) / 1_000,
   }
 }
