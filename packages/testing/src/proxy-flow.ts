@@ -10,6 +10,7 @@ export interface ProxyState {
 export interface Flow {
   /** To be called when `state.stalled` has changed. */
   update(): void
+  /** Drops what is queued and what still arrives. */
   stop(): void
 }
 
@@ -26,6 +27,7 @@ export function flow(
   const queue: { readonly dueAt: number; readonly chunk: Buffer | undefined }[] = []
   let timer: NodeJS.Timeout | undefined
   let full = false
+  let stopped = false
 
   /** An undefined chunk is the end of the stream. */
   function send(chunk: Buffer | undefined): void {
@@ -53,6 +55,7 @@ export function flow(
   }
 
   function receive(chunk: Buffer | undefined): void {
+    if (stopped) return
     const dueAt = Math.max(Date.now() + state.delayMs, queue.at(-1)?.dueAt ?? 0)
     queue.push({ dueAt, chunk })
     if (!timer) drain()
@@ -67,6 +70,8 @@ export function flow(
   return {
     update,
     stop() {
+      stopped = true
+      full = false
       clearTimeout(timer)
       queue.length = 0
     },

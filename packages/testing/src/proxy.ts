@@ -59,16 +59,25 @@ export async function startProxy(options: TcpProxyOptions): Promise<TcpProxy> {
   let accepted = 0
   let cuts = 0
 
-  function cutPair(pair: Pair, how: 'reset' | 'close', last?: Buffer): void {
+  function end(socket: Socket, how: 'reset' | 'close'): void {
+    if (how === 'reset') socket.resetAndDestroy()
+    else socket.destroySoon()
+  }
+
+  /** Cuts a connection, after `last` has been handed over to the side that it is for. */
+  function cutPair(
+    pair: Pair,
+    how: 'reset' | 'close',
+    last?: { readonly from: CutRule['from']; readonly chunk: Buffer },
+  ): void {
     if (!pairs.delete(pair)) return
     cuts++
     for (const each of pair.flows) each.stop()
-    if (how === 'reset') pair.client.resetAndDestroy()
-    else pair.client.destroySoon()
+    if (last?.from === 'server') pair.client.write(last.chunk, () => end(pair.client, how))
+    else end(pair.client, how)
     // A reset could make the server drop what it has not read yet.
-    if (last) pair.server.end(last)
-    else if (how === 'reset') pair.server.resetAndDestroy()
-    else pair.server.destroySoon()
+    if (last?.from === 'client') pair.server.end(last.chunk)
+    else end(pair.server, how)
   }
 
   /** Applies the rules to a chunk; `false` when the connection was cut. */
@@ -82,8 +91,7 @@ export async function startProxy(options: TcpProxyOptions): Promise<TcpProxy> {
         if (!matches(chunk) || --rule.left > 0) continue
         rules.delete(rule)
         const { deliver = false, how = 'reset' } = rule
-        if (deliver && from === 'server') pair.client.write(chunk, () => cutPair(pair, how))
-        else cutPair(pair, how, deliver ? chunk : undefined)
+        cutPair(pair, how, deliver ? { from, chunk } : undefined)
         rule.done()
         return false
       }

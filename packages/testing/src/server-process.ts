@@ -13,7 +13,6 @@ export interface ServerProcessOptions {
   readonly name: string
   readonly command: string
   readonly args: readonly string[]
-  readonly env?: Readonly<Record<string, string>>
   readonly directory: string
   readonly logFile: string
   /** Ends the server at once, but lets it free what it holds outside its process. */
@@ -27,7 +26,6 @@ export interface ServerProcessOptions {
 export interface ServerProcess {
   /** Of the running process. Throws `DB_TESTING_STOPPED` when it does not run. */
   readonly pid: number
-  readonly running: boolean
   start(): Promise<void>
   /** Sends the signal, after 10 seconds `SIGKILL`, and waits for the end; nothing happens when the server does not run. */
   end(signal: NodeJS.Signals): Promise<void>
@@ -37,7 +35,7 @@ export interface ServerProcess {
 }
 
 /** The last lines of a log file, indented; what a message about a failed start shows. */
-export async function logTail(file: string, lines = 15): Promise<string> {
+async function logTail(file: string, lines = 15): Promise<string> {
   const text = await readFile(file, 'utf8').catch(() => '')
   const tail = text.trimEnd().split('\n').slice(-lines)
   return tail.join('\n').trim() === '' ? '  (its log is empty)' : tail.map((line) => `  ${line}`).join('\n')
@@ -50,6 +48,11 @@ export function serverProcess(options: ServerProcessOptions): ServerProcess {
 
   const running = () => child?.pid !== undefined && child.exitCode === null && child.signalCode === null
 
+  function runningPid(): number {
+    if (child?.pid !== undefined && running()) return child.pid
+    throw new TestingError('DB_TESTING_STOPPED', `${options.name} does not run`)
+  }
+
   function launch(): void {
     const log = openSync(options.logFile, 'a')
     const { PATH = '' } = process.env
@@ -59,7 +62,7 @@ export function serverProcess(options: ServerProcessOptions): ServerProcess {
       // A Ctrl-C in the terminal is for the tests; the servers are stopped by them.
       detached: true,
       stdio: ['ignore', log, log],
-      env: { PATH, LC_ALL: 'C', ...options.env },
+      env: { PATH, LC_ALL: 'C' },
     })
     closeSync(log)
     child = started
@@ -102,21 +105,15 @@ export function serverProcess(options: ServerProcessOptions): ServerProcess {
 
   return {
     get pid() {
-      if (!child?.pid || !running())
-        throw new TestingError('DB_TESTING_STOPPED', `${options.name} does not run`)
-      return child.pid
-    },
-    get running() {
-      return running()
+      return runningPid()
     },
     end,
     resume,
     pause() {
-      if (!child?.pid || !running())
-        throw new TestingError('DB_TESTING_STOPPED', `${options.name} does not run`)
+      const parent = runningPid()
       // The parent first, so that it starts no further process.
-      signalProcess(child.pid, 'SIGSTOP')
-      for (const pid of descendants(child.pid)) signalProcess(pid, 'SIGSTOP')
+      signalProcess(parent, 'SIGSTOP')
+      for (const pid of descendants(parent)) signalProcess(pid, 'SIGSTOP')
     },
     async start() {
       if (running()) return

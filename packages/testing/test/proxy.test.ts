@@ -114,6 +114,14 @@ describe('cutWhen', () => {
     await expect.poll(paid).toBe(1)
   })
 
+  it('delivers the bytes that trigger it when wanted, and nothing after them', async () => {
+    void proxy.cutWhen({ from: 'server', bytes: 'COMMIT', deliver: true, how: 'close' })
+    const client = await connection(proxy.through(database.url))
+    await client.query('BEGIN')
+    await client.query('COMMIT')
+    await expect(client.query('select 1')).rejects.toThrow()
+  })
+
   it('counts matches over all connections and cuts once', async () => {
     const cuts = proxy.cuts
     const cut = proxy.cutWhen({

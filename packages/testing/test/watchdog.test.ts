@@ -1,10 +1,15 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+
+// Node 20 does not run TypeScript by itself.
+const require = createRequire(import.meta.url)
+const loader = require.resolve('tsx')
 
 interface Owned {
   readonly pids: readonly number[]
@@ -27,7 +32,7 @@ function alive(pid: number): boolean {
 /** Another process that owns servers. Killed like this, it has no chance to stop them. */
 async function owner(then: string, env: Record<string, string> = {}) {
   const script = fileURLToPath(new URL('owner.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', script, then], {
+  const child = spawn(process.execPath, ['--import', loader, script, then], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...env },
   })

@@ -1,0 +1,19 @@
+import { expect, it } from 'vitest'
+import * as root from '../src/index.ts'
+import * as vitest from '../src/vitest.ts'
+
+it('exports these names', () => {
+  expect(Object.keys(root).sort()).toEqual([
+    'TestingError',
+    'controllableClock',
+    'killBackends',
+    'sharedPostgres',
+    'startPgBouncer',
+    'startPostgres',
+    'startProxy',
+    'startRedis',
+    'testDatabase',
+    'whichServers',
+  ])
+  expect(Object.keys(vitest).sort()).toEqual(['default', 'missingServer'])
+})
