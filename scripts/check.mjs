@@ -19,7 +19,6 @@ export async function check({ env, verbose = false }) {
     ),
     await attempt('Layers', () => node('scripts/check-layers.mjs')),
     await attempt('Dead exports and dependencies', () => node(toolFile('knip'), '--no-progress')),
-    await attempt('List of error codes', () => node('scripts/write-errors.mjs', '--check')),
     await attempt('Examples in the READMEs', () => node('scripts/check-readme.mjs')),
     await attempt('List of error codes', () => node('scripts/write-errors.mjs', '--check')),
     await attempt('Packages as published', () =>

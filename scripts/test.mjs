@@ -55,9 +55,12 @@ function summarize() {
   for (const { name, seconds, failed } of finishedSteps) {
     console.log(`  ${name.padEnd(width)} ${seconds.toFixed(1).padStart(7)} s${failed ? '  FAILED' : ''}`)
   }
+  console.log('')
   const report = existsSync(reportFile) ? readJson(reportFile) : undefined
   const { passed, failed, skipped } = countTests(report, finishedSteps)
-  console.log(`  (Steps other than the tests count among the failed ones only.)\n`)
+  const otherSteps = finishedSteps.filter((each) => each.failed && each.name !== 'Tests')
+  if (otherSteps.length > 0)
+    console.log(`Counted as failed too: ${otherSteps.map(({ name }) => name).join(', ')}`)
   console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
   if (failed > 0) process.exitCode = 1
 }

@@ -24,7 +24,10 @@ export class StepError extends Error {
 export async function step(name, run, { live = false } = {}) {
   const start = performance.now()
   process.stdout.write(live ? `▸ ${name} …\n` : `▸ ${name} … `)
+  // A dot every five seconds tells a long step from a hanging one.
+  const dots = live ? undefined : setInterval(() => process.stdout.write('. '), 5000)
   const end = (failed, note) => {
+    clearInterval(dots)
     const seconds = (performance.now() - start) / 1000
     finishedSteps.push({ name, seconds, failed })
     process.stdout.write(`${live ? `▸ ${name}: ` : ''}${note} (${seconds.toFixed(1)} s)\n`)
