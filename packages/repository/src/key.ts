@@ -8,8 +8,8 @@ export interface Key {
   readonly name: string
   /** The fields that make it up. */
   readonly fields: readonly string[]
-  /** Prisma's `where` for one row. @throws RepositoryError DB_REPOSITORY_ARGUMENT for a fraction in a whole-number key */
-  where(id: unknown): object
+  /** Prisma's arguments for one row, `{ where }`. @throws RepositoryError DB_REPOSITORY_ARGUMENT for a fraction in a whole-number key */
+  argsFor(id: unknown): object
 }
 
 /** A key as constructors name it. */
@@ -32,13 +32,14 @@ export function findKey(binding: Binding, spec: KeySpec | undefined): Key {
   if (fields.length === 0 || (modelMetadata && !isUnique(modelMetadata, fields))) {
     throw wrong(`Model ${model} has no unique key of ${fields.join(', ') || 'no fields'}`)
   }
-  return { name, fields, where: whereBuilder(binding, name, fields) }
+  return { name, fields, argsFor: argsBuilder(binding, name, fields) }
 }
 
 type KeyName = Pick<Key, 'name' | 'fields'>
 
-function defaultKey({ delegate, model, modelMetadata }: Binding): KeyName {
-  if ('id' in delegate.fields && (!modelMetadata || isUnique(modelMetadata, ['id']))) {
+function defaultKey(binding: Binding): KeyName {
+  const { model, modelMetadata } = binding
+  if (hasField(binding, 'id') && (!modelMetadata || isUnique(modelMetadata, ['id']))) {
     return { name: 'id', fields: ['id'] }
   }
   if (modelMetadata) return { name: modelMetadata.idName, fields: modelMetadata.id }
@@ -54,8 +55,9 @@ function namedKey(spec: KeySpec, metadata: ModelMetadata | undefined): KeyName {
   return { name: isPrimary ? metadata.idName : spec.join('_'), fields: spec }
 }
 
+/** Prisma's field references answer `in` and `hasOwn` for any name; only their keys tell the truth. */
 function hasField({ delegate }: Binding, field: string): boolean {
-  return Object.hasOwn(delegate.fields, field) || delegate.fields[field] !== undefined
+  return Object.keys(delegate.fields).includes(field)
 }
 
 function isUnique(metadata: ModelMetadata, fields: readonly string[]): boolean {
@@ -67,7 +69,7 @@ function sameFields(a: readonly string[], b: readonly string[]): boolean {
 }
 
 /** Prisma cuts a fraction off and finds another row: id 1.5 would be row 1. */
-function whereBuilder({ delegate, model }: Binding, name: string, fields: readonly string[]): Key['where'] {
+function argsBuilder({ delegate, model }: Binding, name: string, fields: readonly string[]): Key['argsFor'] {
   const wholeFields = fields.filter((field) => delegate.fields[field]?.typeName === 'Int')
   const refuse = (field: string): never => {
     throw new RepositoryError(
@@ -78,14 +80,14 @@ function whereBuilder({ delegate, model }: Binding, name: string, fields: readon
   const isFraction = (value: unknown): boolean => typeof value === 'number' && !Number.isInteger(value)
   if (fields.length === 1) {
     const [field = name] = wholeFields
-    if (wholeFields.length === 0) return (id) => ({ [name]: id })
-    return (id) => (isFraction(id) ? refuse(field) : { [name]: id })
+    if (wholeFields.length === 0) return (id) => ({ where: { [name]: id } })
+    return (id) => (isFraction(id) ? refuse(field) : { where: { [name]: id } })
   }
   return (id) => {
     for (const field of wholeFields) {
       if (isFraction((id as Readonly<Record<string, unknown>> | null | undefined)?.[field])) refuse(field)
     }
-    return { [name]: id }
+    return { where: { [name]: id } }
   }
 }
 

@@ -69,7 +69,7 @@ export class BaseRepository<
     options?: Exact<A, Unmapped<Mapping, Selection<C, M>>>,
   ): Promise<Result<C, M, Mapping, A> | null> {
     const access = this.#access
-    return access.one(await access.perform('findUnique', access.args(options, access.key.where(id))))
+    return access.one(await access.perform('findUnique', access.args(options, access.key.argsFor(id))))
   }
 
   /** The row with this id. @throws DatabaseError DB_NOT_FOUND */
@@ -78,7 +78,7 @@ export class BaseRepository<
     options?: Exact<A, Unmapped<Mapping, Selection<C, M>>>,
   ): Promise<Result<C, M, Mapping, A>> {
     const access = this.#access
-    return access.one(await access.perform('findUniqueOrThrow', access.args(options, access.key.where(id))))
+    return access.one(await access.perform('findUniqueOrThrow', access.args(options, access.key.argsFor(id))))
   }
 
   /** The first row that the filter lets pass, in the given order, or `null`. */
@@ -139,12 +139,12 @@ export class BaseRepository<
     options?: Exact<A, Unmapped<Mapping, Selection<C, M>>>,
   ): Promise<Result<C, M, Mapping, A>> {
     const access = this.#access
-    const where = access.key.where(id)
+    const args = access.key.argsFor(id)
     let row = access.toData('toUpdate', data)
     if (this.beforeUpdate !== BaseRepository.prototype.beforeUpdate) {
       row = access.written('beforeUpdate', await this.beforeUpdate(id, row))
     }
-    return access.one(await access.perform('update', access.args(options, { ...where, data: row })))
+    return access.one(await access.perform('update', access.args(options, { ...args, data: row })))
   }
 
   /** Deletes the row with this id and returns it as it was. @throws DatabaseError DB_NOT_FOUND */
@@ -153,7 +153,7 @@ export class BaseRepository<
     options?: Exact<A, Unmapped<Mapping, Selection<C, M>>>,
   ): Promise<Result<C, M, Mapping, A>> {
     const access = this.#access
-    return access.one(await access.perform('delete', access.args(options, access.key.where(id))))
+    return access.one(await access.perform('delete', access.args(options, access.key.argsFor(id))))
   }
 
   /**
