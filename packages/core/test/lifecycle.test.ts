@@ -126,12 +126,12 @@ describe('a refused statement', () => {
 
 describe('metrics', () => {
   it('count connections and statements', async () => {
-    const db = open(database.url, { pool: { max: 2 }, slowQueryMs: 50 })
+    const db = open(database.url, { pool: { max: 2 }, slowQueryMs: 400 })
     const slow: unknown[] = []
     db.events.on('database.query.slow', (payload) => void slow.push(payload))
     await Promise.all([db.user.count(), db.user.count(), db.user.count()])
     await db.$queryRaw`SELECT nonsense`.catch(() => undefined)
-    await db.run({ requestId: 'r1' }, () => db.$queryRaw`SELECT 1 AS one FROM pg_sleep(0.06)`)
+    await db.run({ requestId: 'r1' }, () => db.$queryRaw`SELECT 1 AS one FROM pg_sleep(0.45)`)
     const held = db.$queryRaw`SELECT 1 AS one FROM pg_sleep(0.2)`.then(() => undefined)
     const other = db.$queryRaw`SELECT 1 AS one FROM pg_sleep(0.2)`.then(() => undefined)
     const waiting = db.user.count().then(() => undefined)

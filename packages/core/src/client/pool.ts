@@ -1,6 +1,9 @@
 import pg from 'pg'
 import type { DatabaseConfig } from '../config.ts'
+import { currentContext, restoreContext } from '../context.ts'
+import { isDbError } from '../errors.ts'
 import type { DatabaseEvents, EventSource } from '../events.ts'
+import { type DatabaseClient, databaseClientClass } from './database-client.ts'
 
 /** How many connections the pool has, and how it came by them. */
 export interface PoolMetrics {
@@ -20,27 +23,8 @@ export interface ConnectionMetrics {
   readonly failed: number
 }
 
-/**
- * PostgreSQL answers COMMIT of a failed transaction with ROLLBACK and no error, so a caller who swallowed the
- * failure would believe that the rows are stored. Here it is an error.
- * https://www.postgresql.org/docs/current/sql-commit.html
- */
-class StrictClient extends pg.Client {
-  // node-postgres overloads `query` nine times; it is passed through as it is.
-  override query(...args: never[]): never {
-    const first: unknown = args[0]
-    const result: unknown = super.query(...(args as unknown as [string]))
-    const text = typeof first === 'string' ? first : (first as { text?: unknown } | null)?.text
-    return (text === 'COMMIT' && result instanceof Promise ? result.then(assertCommitted) : result) as never
-  }
-}
-
-function assertCommitted(result: pg.QueryResult): pg.QueryResult {
-  if (result.command !== 'ROLLBACK') return result
-  const error = new Error('current transaction is aborted: COMMIT was answered with ROLLBACK')
-  // The shape of a server's error, so that Prisma's adapter passes it on.
-  throw Object.assign(error, { code: '25P02', severity: 'ERROR' })
-}
+/** A connection that is lent out. */
+export type PooledClient = pg.PoolClient & Pick<DatabaseClient, 'beginWith'>
 
 /** A pool that counts, reports and can tell which connection was handed out. */
 export class DatabasePool extends pg.Pool {
@@ -50,7 +34,7 @@ export class DatabasePool extends pg.Pool {
   #opened = 0
   #closed = 0
   #failed = 0
-  #onNextConnect: ((client: pg.PoolClient) => void) | undefined
+  #onNextConnect: ((client: PooledClient) => void) | undefined
 
   constructor(config: DatabaseConfig, events: EventSource<DatabaseEvents>) {
     super(toPoolConfig(config))
@@ -77,17 +61,19 @@ export class DatabasePool extends pg.Pool {
   override query: pg.Pool['query'] = ((...args: readonly never[]) => this.#query(args)) as never
 
   #query(args: readonly never[]): Promise<unknown> {
+    // A connection that was waited for arrives in the context of whoever gave it back.
+    const context = currentContext()
     return new Promise((resolve, reject) => {
       this.connect((failure, client, release) => {
         if (failure || !client) return reject(failure)
-        const running = client.query(...(args as unknown as [string]))
+        const running = restoreContext(context, () => client.query(...(args as unknown as [string])))
         running.then(
           (result) => {
             release()
             resolve(result)
           },
-          (error: { severity?: unknown }) => {
-            release(error.severity !== 'ERROR')
+          (error: unknown) => {
+            release(!isOrdinary(error))
             reject(error)
           },
         )
@@ -96,7 +82,7 @@ export class DatabasePool extends pg.Pool {
   }
 
   /** Runs `start`, which asks for a connection before it returns, and tells `listener` which one it got. */
-  observeConnect<T>(listener: (client: pg.PoolClient) => void, start: () => T): T {
+  observeConnect<T>(listener: (client: PooledClient) => void, start: () => T): T {
     this.#onNextConnect = listener
     try {
       return start()
@@ -131,7 +117,7 @@ export class DatabasePool extends pg.Pool {
     }
     return super.connect().then(
       (client) => {
-        listener?.(client)
+        listener?.(client as PooledClient)
         return client
       },
       (error: unknown) => {
@@ -179,7 +165,7 @@ export class DatabasePool extends pg.Pool {
 function toPoolConfig(config: DatabaseConfig): pg.PoolConfig {
   const { pool, queryTimeoutMs } = config
   return {
-    Client: StrictClient,
+    Client: databaseClientClass(queryTimeoutMs),
     connectionString: config.url,
     ssl: toTls(config.ssl),
     application_name: config.applicationName,
@@ -189,12 +175,8 @@ function toPoolConfig(config: DatabaseConfig): pg.PoolConfig {
     idleTimeoutMillis: pool.idleTimeoutMs,
     maxLifetimeSeconds: Math.ceil(pool.maxLifetimeMs / 1000),
     keepAlive: true,
-    ...(queryTimeoutMs > 0 && {
-      // The client gives up a little later than the server, whose answer says more and frees the connection.
-      query_timeout: queryTimeoutMs + 1_000,
-      // A startup parameter, which PgBouncer refuses.
-      ...(pool.mode === 'direct' && { statement_timeout: queryTimeoutMs }),
-    }),
+    // A startup parameter, which PgBouncer refuses; behind it the client's own limit cancels on the server.
+    ...(queryTimeoutMs > 0 && pool.mode === 'direct' && { statement_timeout: queryTimeoutMs }),
   }
 }
 
@@ -209,6 +191,11 @@ function toTls(ssl: DatabaseConfig['ssl']): pg.PoolConfig['ssl'] {
     ...(cert !== undefined && { cert }),
     ...(key !== undefined && { key }),
   }
+}
+
+/** The server, or our own limit, refused the statement, and the connection is as good as before. */
+function isOrdinary(error: unknown): boolean {
+  return (error as { severity?: unknown }).severity === 'ERROR' || isDbError(error)
 }
 
 /** A code says enough, and holds no values. */
