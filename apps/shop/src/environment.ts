@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { ConfigError, type DatabaseConfigInput, fromEnv, isDbError } from '@org/db-core'
+import { type DatabaseConfigInput, fromEnv, isDbError } from '@org/db-core'
 
 /** What the process is told by its environment, or by the file `.env` beside it. */
 export interface ShopEnvironment {
@@ -10,12 +10,17 @@ export interface ShopEnvironment {
   readonly port: number
 }
 
-/** Reads the environment; `.env` only fills in what is not set. */
+/** An environment variable is wrong; the message says which. */
+class EnvironmentError extends Error {
+  override readonly name = 'EnvironmentError'
+}
+
+/** Reads the environment; `.env` only fills in what is not set. @throws EnvironmentError */
 export function environment(): ShopEnvironment {
   if (existsSync('.env')) process.loadEnvFile('.env')
   const { HOST: host = '127.0.0.1', PORT: port = '3000' } = process.env
   if (!/^\d{1,5}$/u.test(port) || Number(port) > 65_535) {
-    throw new Error('PORT must be a whole number from 0 to 65535')
+    throw new EnvironmentError('PORT must be a whole number from 0 to 65535')
   }
   return { database: fromEnv(), host, port: Number(port) }
 }
@@ -23,7 +28,7 @@ export function environment(): ShopEnvironment {
 /** Tells the operator why the process can't go on, and makes it end with code 1. */
 export function sayWhy(error: unknown): void {
   // The messages of database errors say all there is to know; a stack helps only with our own mistakes.
-  const known = error instanceof ConfigError || isDbError(error)
+  const known = error instanceof EnvironmentError || isDbError(error)
   console.error(known ? error.message : error)
   process.exitCode = 1
 }

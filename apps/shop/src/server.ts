@@ -1,4 +1,3 @@
-import type { AddressInfo } from 'node:net'
 import type { DatabaseConfigInput } from '@org/db-core'
 import type { FastifyServerOptions } from 'fastify'
 import { openDatabase, type ShopDatabase } from './db.ts'
@@ -34,11 +33,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   }
   try {
     await db.connect()
-    await app.listen({ host: options.host, port: options.port })
+    const url = await app.listen({ host: options.host, port: options.port })
+    return { url, db, stop }
   } catch (error) {
     await stop()
     throw error
   }
-  const { port } = app.server.address() as AddressInfo
-  return { url: `http://${options.host}:${port}`, db, stop }
 }

@@ -15,6 +15,8 @@ export interface ApiProcessOptions {
 /** The API in a process of its own. */
 export interface ApiProcess {
   readonly url: string
+  /** Resolves when the process has ended, whatever ended it. */
+  readonly ended: Promise<void>
   /** Finishes what is in progress and ends the process. */
   stop(): Promise<void>
 }
@@ -39,14 +41,14 @@ export async function startApiProcess(options: ApiProcessOptions): Promise<ApiPr
   child.stderr?.on('data', (chunk) => {
     complaint += chunk
   })
-  const ended = once(child, 'exit')
-  const [message] = await Promise.race([once(child, 'message'), ended.then(() => [undefined])])
+  const ended = once(child, 'exit').then(() => {})
+  const [message] = await Promise.race([once(child, 'message'), ended.then((): [] => [])])
   const { url } = (message ?? {}) as { readonly url?: string }
   if (url === undefined) throw new Error(`The API did not start:\n${complaint.trim()}`)
-  return { url, stop: () => stop(child, ended) }
+  return { url, ended, stop: () => stop(child, ended) }
 }
 
-async function stop(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
+async function stop(child: ChildProcess, ended: Promise<void>): Promise<void> {
   if (child.connected) child.disconnect()
   const timer = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs)
   await ended

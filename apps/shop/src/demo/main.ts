@@ -61,7 +61,8 @@ The shop is open:
 
 Its database: ${url}
 Ctrl-C closes it.`)
-    if (!signal.aborted) await once(signal, 'abort')
+    if (!signal.aborted) await Promise.race([once(signal, 'abort'), api.ended])
+    if (!signal.aborted) throw new Error('The API has ended')
   } finally {
     await api.stop()
   }

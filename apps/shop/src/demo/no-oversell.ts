@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DatabaseMetrics } from '@org/db-core/client'
 import { openDatabase } from '../db.ts'
@@ -136,6 +137,8 @@ async function fight(
 
   const ending = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, ending.signal]) : ending.signal
+  // Every customer listens to it.
+  setMaxListeners(0, signal)
   const killer = killEveryMs > 0 ? startBackendKiller(directUrl, killEveryMs) : undefined
   const startedAt = performance.now()
   const crowd = sendCrowd({

@@ -11,9 +11,12 @@ export function createApp(shop: Shop, options: Pick<FastifyServerOptions, 'logge
   const app = fastify({
     logger: options.logger ?? false,
     bodyLimit: 16_384,
-    // Clients that keep idle connections open must not hold up a shutdown.
-    forceCloseConnections: 'idle',
+    // For the whole of a request to arrive.
+    requestTimeout: 10_000,
+    // A request that was on its way when the shutdown began is answered, too.
+    return503OnClosing: false,
   })
+  closeConnectionsAtShutdown(app)
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).send({ error: { code: 'ROUTE_NOT_FOUND', message: 'No such address' } }),
   )
@@ -28,4 +31,16 @@ export function createApp(shop: Shop, options: Pick<FastifyServerOptions, 'logge
   orderRoutes(app, shop)
   statusRoutes(app, shop)
   return app
+}
+
+/** Clients keep connections open for their next request, which would hold up a shutdown for more than a minute. */
+function closeConnectionsAtShutdown(app: FastifyInstance): void {
+  let closing = false
+  app.addHook('preClose', async () => {
+    closing = true
+  })
+  app.addHook('onSend', async (_request, reply, payload) => {
+    if (closing) reply.header('connection', 'close')
+    return payload
+  })
 }
