@@ -20,8 +20,7 @@ export const servers = [
     name: 'PostgreSQL 14 or newer',
     debianPackage: 'postgresql',
     brew: 'postgresql@17',
-    without:
-      'tests run on the embedded PostgreSQL from npm; suites that need its client programs are left out',
+    without: 'tests run on the embedded one from npm instead',
     find: findPostgres,
   },
   {
