@@ -65,31 +65,25 @@ function direction(question: Question): string {
 
 function table(result: Result, concurrency: number): string {
   const rows = result.rows.filter((row) => row.concurrency === concurrency)
-  const unit = rows[0]?.unit ?? ''
-  const cells = [
-    [
-      'variant',
-      unit,
-      'ratio',
-      'half of the rounds',
-      'p50 µs',
-      'p99 µs',
-      'client CPU µs/op',
-      'server CPU µs/op',
-    ],
-    ['---', ...Array.from({ length: 7 }, () => '---:')],
-    ...rows.map((row) => [
-      row.variant,
-      shown(row.median),
-      row.ratio.median.toFixed(digitsOf(result)),
-      `${row.ratio.low.toFixed(digitsOf(result))}–${row.ratio.high.toFixed(digitsOf(result))}`,
-      shown(row.p50Us),
-      shown(row.p99Us),
-      shown(row.clientCpuUs),
-      shown(row.serverCpuUs),
-    ]),
+  const digits = digitsOf(result)
+  const columns: readonly (readonly [name: string, cell: (row: Row) => string])[] = [
+    ['variant', (row) => row.variant],
+    [rows[0]?.unit ?? '', (row) => shown(row.median)],
+    ['ratio', ({ ratio }) => ratio.median.toFixed(digits)],
+    ['half of the rounds', ({ ratio }) => `${ratio.low.toFixed(digits)}–${ratio.high.toFixed(digits)}`],
+    ['p50 µs', (row) => shown(row.p50Us)],
+    ['p99 µs', (row) => shown(row.p99Us)],
+    ['client CPU µs/op', (row) => shown(row.clientCpuUs)],
+    ['server CPU µs/op', (row) => shown(row.serverCpuUs)],
   ]
-  return cells.map((line) => `| ${line.join(' | ')} |`).join('\n')
+  // A column without a single figure says nothing.
+  const used = columns.filter(([, cell]) => rows.some((row) => cell(row) !== unknown))
+  const lines = [
+    used.map(([name]) => name),
+    used.map((_, index) => (index === 0 ? '---' : '---:')),
+    ...rows.map((row) => used.map(([, cell]) => cell(row))),
+  ]
+  return lines.map((line) => `| ${line.join(' | ')} |`).join('\n')
 }
 
 /** Paired slices of CPU time support a third digit, wall time on a shared machine hardly the second. */
@@ -97,8 +91,10 @@ function digitsOf(result: Result): number {
   return result.question.metric === 'client-cpu' ? 3 : 2
 }
 
+const unknown = '–'
+
 function shown(value: number | undefined): string {
-  if (value === undefined || Number.isNaN(value)) return '–'
+  if (value === undefined || Number.isNaN(value)) return unknown
   return value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toFixed(1)
 }
 

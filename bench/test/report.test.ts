@@ -46,9 +46,9 @@ describe('toJsonLines', () => {
 })
 
 describe('toMarkdown', () => {
-  it('has a row for the variant, a legend, the notes and the versions', () => {
+  it('has a row for the variant, a legend, the notes and the versions, and no column without figures', () => {
     const page = toMarkdown(result)
-    expect(page).toContain('| ours | 5,432 | 1.23 | 1.10–1.30 | 180 | 400 | 99.9 | – |')
+    expect(page).toContain('| ours | 5,432 | 1.23 | 1.10–1.30 | 180 | 400 | 99.9 |')
     expect(page).toContain('- `ours`: a repository')
     expect(page).toContain('- Something was left out.')
     expect(page).toContain('Node.js 20.20.2')

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Stage, Variant } from '../src/question.ts'
 import { measure } from '../src/runner.ts'
 
-const plan = { rounds: 4, seconds: 0.005, concurrency: [1, 3], warmUpSeconds: 0.001 }
+const plan = { rounds: 5, seconds: 0.02, concurrency: [1, 3], warmUpSeconds: 0.001 }
 const quiet = () => undefined
 
 function stageOf(variants: readonly Variant[], beforeTurn?: () => Promise<void>): Stage {
@@ -46,7 +46,7 @@ describe('measure', () => {
   })
 
   it('gives the baseline the ratio 1 and something slower less', async () => {
-    const stage = stageOf([burning('fast', 0.05), burning('slow', 0.5)])
+    const stage = stageOf([burning('fast', 0.05), burning('slow', 1)])
     const rows = await measure({
       question: { metric: 'throughput', baseline: 'fast' },
       stage,
@@ -58,7 +58,7 @@ describe('measure', () => {
   })
 
   it('gives something slower a ratio above 1 where CPU time is asked for', async () => {
-    const stage = stageOf([burning('fast', 0.05), burning('slow', 0.5)])
+    const stage = stageOf([burning('fast', 0.05), burning('slow', 1)])
     const rows = await measure({
       question: { metric: 'client-cpu', baseline: 'fast' },
       stage,
