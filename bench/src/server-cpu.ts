@@ -28,13 +28,6 @@ export function serverCpuBetweenUs(
   return nanoseconds / 1000
 }
 
-/** The server process that a backend belongs to; `undefined` if it does not run on this machine. */
-export function postmasterOf(backendPid: number): number | undefined {
-  const parent = parentOf(backendPid)
-  if (parent === undefined) return undefined
-  return read(`/proc/${parent}/comm`)?.startsWith('postgres') ? parent : undefined
-}
-
 function childrenOf(pid: number): readonly number[] {
   return readdirSync('/proc')
     .map(Number)
