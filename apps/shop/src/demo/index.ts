@@ -1,3 +1,4 @@
+export type { FightOptions, Progress } from './fight.ts'
 export { checkInvariants, type Expectations, type Invariant } from './invariants.ts'
 export { applyMigrations, readMigrations } from './migrations.ts'
 export {
@@ -5,6 +6,5 @@ export {
   type NoOversellOptions,
   type NoOversellResult,
   noOversell,
-  type Progress,
 } from './no-oversell.ts'
 export { formatResult } from './summary.ts'

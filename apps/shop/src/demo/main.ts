@@ -34,7 +34,8 @@ async function fight(url: string, wanted: DemoArguments, signal: AbortSignal, sa
     signal,
     onLoaded(report) {
       for (const line of formatReport(report)) say(line)
-      say(`\n${wanted.customers} customers go shopping; each second one backend of the database is killed`)
+      say(`\n${wanted.customers} customers go shopping until the popular films are sold (% left)`)
+      say('or the time is up. Each second one backend of the database is killed.')
     },
     onProgress: (progress) => display.show(progress),
   })

@@ -1,5 +1,5 @@
 import type { WriteStream } from 'node:tty'
-import type { Progress } from './no-oversell.ts'
+import type { Progress } from './fight.ts'
 
 /** Shows how far it is: one line that changes on a terminal, else a line each second. */
 export interface ProgressDisplay {
@@ -30,7 +30,7 @@ function formatProgress(progress: Progress): string {
   const { elapsedMs, placed, refused, unknown, popularLeft, killed, pool } = progress
   const count = (value: number) => value.toLocaleString('en-US')
   const waiting = pool ? ` · pool ${pool.active}/${pool.max}, ${count(pool.waiting)} waiting` : ''
-  const left = `${Math.max(0, Math.round(popularLeft * 100))} % of the popular films left`
   const open = unknown > 0 ? `, ${count(unknown)} open` : ''
-  return `${Math.round(elapsedMs / 1_000)} s · ${count(placed)} placed, ${count(refused)} refused${open} · ${left}${waiting} · ${killed} backends killed`
+  const left = Math.max(0, Math.round(popularLeft * 100))
+  return `${Math.round(elapsedMs / 1_000)} s · ${count(placed)} placed, ${count(refused)} refused${open} · ${left} % left${waiting} · ${killed} killed`
 }

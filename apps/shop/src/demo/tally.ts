@@ -30,10 +30,6 @@ export class Tally {
   readonly #latencies = new Map<LatencyKind, Histogram>()
   #requests = 0
 
-  get requests(): number {
-    return this.#requests
-  }
-
   /** Counts one answer. */
   answered(kind: RequestKind, answer: string, durationMs: number): void {
     this.#requests += 1
@@ -54,8 +50,11 @@ export class Tally {
     }
   }
 
-  count(outcome: Attempt['outcome']): number {
-    return this.attempts.reduce((sum, attempt) => sum + (attempt.outcome === outcome ? 1 : 0), 0)
+  /** All requests, and the orders among them by their outcome. */
+  counts(): { readonly requests: number } & Readonly<Record<Attempt['outcome'], number>> {
+    const counts = { placed: 0, refused: 0, unknown: 0 }
+    for (const { outcome } of this.attempts) counts[outcome] += 1
+    return { requests: this.#requests, ...counts }
   }
 
   latencies(): Readonly<Record<LatencyKind, Latency>> {
