@@ -37,6 +37,8 @@ export interface ClassifyHints {
 export function classify(error: unknown, hints: ClassifyHints = {}): DbError | undefined {
   if (isDbError(error)) return error
   const shape = readErrorShape(error)
+  const own = shape && ownError(shape, error, hints)
+  if (own) return own
   const found = shape && (understandText(shape) ?? understand(shape) ?? unknownOf(shape))
   if (!shape || !found) return undefined
   const ambiguous = hints.atCommit && isAmbiguous(shape, found)
@@ -53,6 +55,22 @@ export function classify(error: unknown, hints: ClassifyHints = {}): DbError | u
   return isViolation(code)
     ? violation(code, shape, hints, options)
     : new DatabaseError(code, message(code, shape, hints) + (found.detail ?? ''), options)
+}
+
+/** An error that was born below Prisma comes back with its code and text, in an error of Prisma's. */
+function ownError(
+  { prismaCode, text }: ErrorShape,
+  cause: unknown,
+  hints: ClassifyHints,
+): DbError | undefined {
+  if (!prismaCode?.startsWith('DB_')) return undefined
+  const ownText = text.trim().split('\n').at(-1) ?? text
+  return new DatabaseError(prismaCode as DatabaseErrorCode, ownText, {
+    cause,
+    outcome: 'rolled-back',
+    model: hints.model,
+    action: hints.action,
+  })
 }
 
 interface Finding extends SqlStateMeaning {

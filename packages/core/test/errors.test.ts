@@ -222,7 +222,7 @@ describe('a failure of the real server', () => {
       },
       { timeoutMs: 50 },
     )
-    expect(await failure(() => run)).toMatchObject({ code: 'DB_TRANSACTION_CLOSED', outcome: 'rolled-back' })
+    expect(await failure(() => run)).toMatchObject({ code: 'DB_TIMEOUT', outcome: 'rolled-back' })
   })
 
   it('a backend that is killed in a transaction, and in a read', async () => {

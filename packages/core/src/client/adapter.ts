@@ -1,6 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import type { SqlDriverAdapterFactory } from '@prisma/client/runtime/client'
 import type pg from 'pg'
+import type { Begin } from './database-client.ts'
 import type { DatabasePool } from './pool.ts'
 import type { StatementCounter } from './statement-metrics.ts'
 import type { TransactionScope } from './transaction-scope.ts'
@@ -16,6 +17,8 @@ export interface AdapterOptions {
   readonly schema: string | undefined
   /** The transaction that is just being opened by `db.transaction`, if one is. */
   readonly opening: () => TransactionScope | undefined
+  /** What goes along with BEGIN of that transaction, or of one that Prisma opens by itself. */
+  readonly begin: (scope: TransactionScope | undefined) => Begin | undefined
 }
 
 /** Prisma's adapter for node-postgres, on our pool: every SQL statement of the client passes here. */
@@ -30,7 +33,7 @@ export function createAdapter(options: AdapterOptions): SqlDriverAdapterFactory 
 }
 
 function wrapAdapter(inner: SqlDriverAdapter, options: AdapterOptions): SqlDriverAdapter {
-  const { counter, pool, opening } = options
+  const { counter, pool, opening, begin } = options
   return {
     provider: inner.provider,
     adapterName: inner.adapterName,
@@ -47,6 +50,7 @@ function wrapAdapter(inner: SqlDriverAdapter, options: AdapterOptions): SqlDrive
       const transaction = await pool.observeConnect(
         (client) => {
           connection = client
+          client.beginWith = begin(scope)
         },
         () => inner.startTransaction(isolationLevel),
       )
@@ -90,7 +94,7 @@ function wrapTransaction(inner: Transaction, { counter, turnstile, scope }: Tran
         return await target.executeRaw(query)
       } catch (error) {
         // Prisma reports it later in another shape; only here it is certain that COMMIT was under way.
-        owner?.failCommit(error)
+        if (owner) owner.commitFailure = { error }
         throw error
       }
     })

@@ -5,6 +5,7 @@ interface Call {
   readonly promise: object
   readonly site: CallSite
   readonly ambient: Ambient
+  started: boolean
 }
 
 /**
@@ -13,7 +14,8 @@ interface Call {
  * and relations can be followed (`findUnique(…).items()`).
  */
 export function bindToCall<T extends object>(promise: T, site: CallSite, ambient: Ambient): T {
-  const call: Call = { promise, site, ambient }
+  const call: Call = { promise, site, ambient, started: false }
+  if (site.scope) site.scope.unstarted += 1
   return new Proxy(call, handler) as unknown as T
 }
 
@@ -42,14 +44,25 @@ const handler: ProxyHandler<Call> = {
 }
 
 /** The callbacks of `then` belong to the caller's context, so they are attached outside of the call's. */
-function start({ promise, site, ambient }: Call): Promise<unknown> {
+function start(call: Call): Promise<unknown> {
+  const { promise, site, ambient } = call
+  markStarted(call)
   return ambient.restore(site, () => (promise as PromiseLike<unknown>).then() as Promise<unknown>)
 }
 
-function other({ promise, site, ambient }: Call, property: PropertyKey): unknown {
+function markStarted(call: Call): void {
+  if (call.started) return
+  call.started = true
+  if (call.site.scope) call.site.scope.unstarted -= 1
+}
+
+function other(call: Call, property: PropertyKey): unknown {
+  const { promise, site, ambient } = call
   const value: unknown = Reflect.get(promise, property, promise)
   if (typeof value !== 'function') return value
   return (...args: readonly unknown[]) => {
+    // A batch starts it, or a relation is followed and stands for it.
+    markStarted(call)
     const result: unknown = ambient.restore(site, () => Reflect.apply(value, promise, args))
     const followed = property !== 'requestTransaction' && isPrismaPromise(result)
     return followed ? bindToCall(result, site, ambient) : result

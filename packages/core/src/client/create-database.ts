@@ -6,14 +6,18 @@ import { compose } from '../operation.ts'
 import { parseConfig } from '../parse-config.ts'
 import { createAdapter } from './adapter.ts'
 import { createAmbient } from './ambient.ts'
+import { beginSql, transactionIdIn } from './begin.ts'
+import type { Begin } from './database-client.ts'
 import { createExtension } from './extension.ts'
 import { createFacade } from './facade.ts'
 import { forgetInstance, livingInstance } from './instances.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { logEvents } from './log-events.ts'
 import { DatabasePool } from './pool.ts'
+import { createSettler } from './settle.ts'
 import { createSqlClient } from './sql-client.ts'
 import { createStatementCounter } from './statement-metrics.ts'
+import type { TransactionScope } from './transaction-scope.ts'
 import { createTransactions, runHook } from './transactions.ts'
 import type { Database, DatabaseMethods, DatabaseOptions, PrismaClientLike } from './types.ts'
 
@@ -44,12 +48,19 @@ function assemble<Client extends PrismaClientLike>(
   const counter = createStatementCounter(config.slowQueryMs)
   const ambient = createAmbient()
   const lifecycle = createLifecycle()
+  const settler = createSettler(pool)
 
   const interceptors = options.use ?? []
   const intercept = compose(interceptors)
 
   const plain = options.client(
-    createAdapter({ pool, counter, schema: config.schema, opening: ambient.opening }),
+    createAdapter({
+      begin: (scope) => beginOf(scope, config),
+      pool,
+      counter,
+      schema: config.schema,
+      opening: ambient.opening,
+    }),
   )
   const extension = createExtension({
     intercept: interceptors.length > 0 ? intercept : undefined,
@@ -67,6 +78,7 @@ function assemble<Client extends PrismaClientLike>(
     intercept,
     events,
     metadata,
+    settler,
     server,
     timeoutMs: config.transactionTimeoutMs,
     maxWaitMs: config.pool.connectTimeoutMs,
@@ -98,6 +110,7 @@ function assemble<Client extends PrismaClientLike>(
       const { rows } = await lifecycle.track(() =>
         pool.query<{ version: string }>("SELECT current_setting('server_version') AS version"),
       )
+      await settler.prepare()
       events.emit('database.connected', {
         serverVersion: rows[0]?.version ?? 'unknown',
         durationMs: Math.round(performance.now() - startedAt),
@@ -134,6 +147,17 @@ function assemble<Client extends PrismaClientLike>(
   }
   const database = createFacade(client, around, methods) as Database<Client>
   return database
+}
+
+/** A transaction that Prisma opens by itself, for a batch or nested writes, has no scope. */
+function beginOf(scope: TransactionScope | undefined, config: DatabaseConfig): Begin {
+  if (!scope) return { sql: beginSql({}, config, { identified: false }) }
+  return {
+    sql: beginSql(scope.options, config, { identified: !scope.options.readOnly }),
+    onRows: (rows) => {
+      scope.transactionId = transactionIdIn(rows)
+    },
+  }
 }
 
 /** `host:port/database`: what an error may say of a connection URL. */

@@ -82,6 +82,9 @@ export function createExtension(options: ExtensionOptions): object {
           inTransaction,
           transaction,
         }
+        const scope = ambient.scope()
+        if (scope?.endedBy) throw scope.endedBy
+        if (scope) scope.running += 1
         if (!inTransaction) lifecycle.enter()
         const startedAt = performance.now()
         try {
@@ -89,6 +92,7 @@ export function createExtension(options: ExtensionOptions): object {
         } catch (error) {
           throw intercept ? error : toDbError(error, operation)
         } finally {
+          if (scope) scope.running -= 1
           end(operation, startedAt)
         }
       },

@@ -10,5 +10,6 @@ export type {
   DatabaseMetrics,
   DatabaseOptions,
   PrismaClientLike,
+  Propagation,
   TransactionOptions,
 } from './types.ts'

@@ -23,9 +23,12 @@ export function createSqlClient(options: SqlClientOptions): SqlClient {
 
   const query: SqlExecutor['query'] = async (sql, params, { signal } = {}) => {
     signal?.throwIfAborted()
-    const open = ambient.scope()?.connection
+    const scope = ambient.scope()
+    if (scope?.endedBy) throw scope.endedBy
+    const open = scope?.connection
     const run = (on: pg.PoolClient | DatabasePool): Promise<pg.QueryResult | pg.QueryResult[]> =>
       counter.measure(() => (params === undefined ? on.query(sql) : on.query(sql, [...params])))
+    if (scope) scope.running += 1
     try {
       const result = await (open
         ? open.turnstile.pass(() => run(open.connection))
@@ -33,6 +36,8 @@ export function createSqlClient(options: SqlClientOptions): SqlClient {
       return rowsOf(result)
     } catch (error) {
       throw classify(error, { action: 'sql', inTransaction: open !== undefined, server }) ?? error
+    } finally {
+      if (scope) scope.running -= 1
     }
   }
 

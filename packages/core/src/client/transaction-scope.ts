@@ -1,6 +1,8 @@
 import type pg from 'pg'
+import type { DatabaseError } from '../database-error.ts'
 import type { TransactionHook, TransactionHooks } from '../operation.ts'
 import { createTurnstile, type Turnstile } from './turnstile.ts'
+import type { TransactionOptions } from './types.ts'
 
 /** The connection of a transaction, and what serialises the statements on it. */
 export interface OpenConnection {
@@ -18,17 +20,31 @@ export interface Transaction extends TransactionHooks {
 export class TransactionScope implements Transaction {
   readonly depth: number
   readonly parent: TransactionScope | undefined
+  readonly options: TransactionOptions
   /** Prisma's client of this transaction; its shape is the user's. */
   client: object | undefined
+  /** The server's id of the transaction. */
+  transactionId: string | undefined
+  /** Why it was ended before its body had: time or signal. */
+  endedBy: DatabaseError | undefined
+  /** What the caller's code threw. */
+  bodyFailure: { readonly error: unknown } | undefined
+  /** What COMMIT itself failed with: then it may have happened all the same. */
+  commitFailure: { readonly error: unknown } | undefined
+  /** Set when a part that had joined failed: then only a rollback is left. */
+  rollbackOnly = false
+  /** Calls that were made in here and have not been started. */
+  unstarted = 0
+  /** Calls that are under way. */
+  running = 0
   /** Lets one nested transaction run at a time: Prisma refuses concurrent ones. */
   readonly nestedTurnstile: Turnstile = createTurnstile()
   #open: OpenConnection | undefined
-  #commitFailure: { readonly error: unknown } | undefined
-  #bodyFailure: { readonly error: unknown } | undefined
   #afterCommit: TransactionHook[] = []
   #afterRollback: TransactionHook[] = []
 
-  constructor(parent?: TransactionScope) {
+  constructor(options: TransactionOptions, parent?: TransactionScope) {
+    this.options = options
     this.parent = parent
     this.depth = parent ? parent.depth + 1 : 0
   }
@@ -47,24 +63,6 @@ export class TransactionScope implements Transaction {
 
   get connection(): OpenConnection | undefined {
     return this.#open ?? this.parent?.connection
-  }
-
-  /** Remembers that COMMIT itself failed: then it may have happened all the same. */
-  failCommit(error: unknown): void {
-    this.#commitFailure = { error }
-  }
-
-  get commitFailure(): { readonly error: unknown } | undefined {
-    return this.#commitFailure
-  }
-
-  /** Remembers what the caller's code threw. */
-  failBody(error: unknown): void {
-    this.#bodyFailure = { error }
-  }
-
-  get bodyFailure(): { readonly error: unknown } | undefined {
-    return this.#bodyFailure
   }
 
   /** Hands the hooks of a finished savepoint to the transaction around it, whose fate they now share. */

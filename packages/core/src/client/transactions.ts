@@ -5,13 +5,15 @@ import type { DatabaseEvents, EventSource } from '../events.ts'
 import type { SchemaMetadata } from '../metadata.ts'
 import type { compose, Operation, TransactionHook } from '../operation.ts'
 import type { Ambient } from './ambient.ts'
+import { runBody } from './body.ts'
 import type { Lifecycle } from './lifecycle.ts'
+import type { Settler } from './settle.ts'
 import { TransactionScope } from './transaction-scope.ts'
 import type { TransactionOptions } from './types.ts'
 
 type StartTransaction = (
   body: (client: object) => Promise<unknown>,
-  options: { maxWait?: number; timeout?: number; isolationLevel?: string },
+  options: { maxWait?: number; timeout?: number },
 ) => Promise<unknown>
 
 /** What transactions need around them. */
@@ -22,16 +24,17 @@ export interface TransactionsOptions {
   readonly intercept: ReturnType<typeof compose>
   readonly events: EventSource<DatabaseEvents>
   readonly metadata: SchemaMetadata | undefined
+  readonly settler: Settler
   readonly server: string
   readonly timeoutMs: number
   readonly maxWaitMs: number
 }
 
+/** The body of a transaction. Without a transaction, as `supports` allows, it gets an empty scope. */
+type Body<T> = (scope: TransactionScope) => Promise<T>
+
 /** Runs `fn` in a transaction of `client`, or in a savepoint of the ambient one. */
-export type RunTransaction = <T>(
-  fn: (scope: TransactionScope) => Promise<T>,
-  options?: TransactionOptions,
-) => Promise<T>
+export type RunTransaction = <T>(fn: Body<T>, options?: TransactionOptions) => Promise<T>
 
 /** The two forms of a transaction. */
 export interface Transactions {
@@ -40,64 +43,108 @@ export interface Transactions {
   batch(send: (client: object) => Promise<unknown>): Promise<unknown>
 }
 
+/** Prisma ends a transaction by itself so much later than we do, in case that our own end does not come through. */
+const prismaGraceMs = 2_000
+
 /** Ambient transactions on Prisma's interactive ones. */
 export function createTransactions(client: object, around: TransactionsOptions): Transactions {
-  const { ambient, lifecycle } = around
+  const { ambient, lifecycle, settler } = around
 
-  async function outermost<T>(
-    fn: (scope: TransactionScope) => Promise<T>,
-    options: TransactionOptions,
-  ): Promise<T> {
-    const scope = new TransactionScope()
+  async function outermost<T>(fn: Body<T>, options: TransactionOptions): Promise<T> {
+    const scope = new TransactionScope(options)
+    const timeoutMs = options.timeoutMs ?? around.timeoutMs
+    let result: { readonly value: T } | undefined
+    void settler.prepare()
     try {
-      const result = await ambient.open(scope, () =>
-        start(client, scope, fn, {
-          maxWait: options.maxWaitMs ?? around.maxWaitMs,
-          timeout: options.timeoutMs ?? around.timeoutMs,
-          ...(options.isolationLevel !== undefined && { isolationLevel: options.isolationLevel }),
-        }),
+      await ambient.open(scope, () =>
+        start(
+          client,
+          scope,
+          async () => {
+            const signal = options.signal ?? currentContext().signal
+            result = { value: await runBody(scope, () => fn(scope), { timeoutMs, signal }) }
+          },
+          { maxWait: options.maxWaitMs ?? around.maxWaitMs, timeout: timeoutMs + prismaGraceMs },
+        ),
       )
-      await runHooks(scope, 'committed')
-      return result
     } catch (error) {
       const failure = toFailure(error, scope, around)
+      const outcome = await settled(failure, scope)
+      if (outcome === 'committed' && result) {
+        await runHooks(scope, 'committed')
+        return result.value
+      }
       // With an unknown outcome neither kind of hook may run: each would state what nobody knows.
-      if ((failure as { outcome?: Outcome }).outcome !== 'unknown') await runHooks(scope, 'rolled-back')
-      throw failure
+      if (outcome !== 'unknown') await runHooks(scope, 'rolled-back')
+      throw outcome === 'rolled-back' && isAmbiguous(failure) ? lostBeforeCommit(failure) : failure
     }
+    await runHooks(scope, 'committed')
+    return (result as unknown as { readonly value: T }).value
   }
 
-  async function nested<T>(outer: TransactionScope, fn: (scope: TransactionScope) => Promise<T>): Promise<T> {
-    const scope = new TransactionScope(outer)
+  /** What became of a transaction that failed; PostgreSQL is asked where only it can know. */
+  async function settled(
+    failure: unknown,
+    scope: TransactionScope,
+  ): Promise<'committed' | 'rolled-back' | 'unknown'> {
+    if ((failure as { outcome?: Outcome }).outcome !== 'unknown') return 'rolled-back'
+    if (!isAmbiguous(failure) || scope.transactionId === undefined) return 'unknown'
+    return settler.settle(scope.transactionId)
+  }
+
+  async function nested<T>(outer: TransactionScope, fn: Body<T>, options: TransactionOptions): Promise<T> {
+    const scope = new TransactionScope(options, outer)
     try {
-      const result = await start(outer.client ?? client, scope, fn, {})
+      const result = await start(
+        outer.client ?? client,
+        scope,
+        () => runBody(scope, () => fn(scope), { timeoutMs: options.timeoutMs, signal: options.signal }),
+        {},
+      )
       scope.mergeIntoParent()
-      return result
+      return result as T
     } catch (error) {
       await runHooks(scope, 'rolled-back')
       throw toFailure(error, scope, around)
     }
   }
 
-  function start<T>(
+  /** Runs `fn` as a part of the transaction around it, whose fate is then shared. */
+  async function joined<T>(outer: TransactionScope, fn: Body<T>): Promise<T> {
+    try {
+      return await fn(outer)
+    } catch (error) {
+      outer.rollbackOnly = true
+      throw error
+    }
+  }
+
+  function start(
     on: object,
     scope: TransactionScope,
-    fn: (scope: TransactionScope) => Promise<T>,
+    body: () => Promise<unknown>,
     options: Parameters<StartTransaction>[1],
-  ): Promise<T> {
+  ): Promise<unknown> {
     const startTransaction = Reflect.get(on, '$transaction') as StartTransaction
     return Reflect.apply(startTransaction, on, [
       async (inner: object) => {
         scope.client = inner
         try {
-          return await ambient.enter(scope, () => fn(scope))
+          return await ambient.enter(scope, body)
         } catch (error) {
-          scope.failBody(error)
+          scope.bodyFailure = { error }
           throw error
         }
       },
       options,
-    ]) as Promise<T>
+    ]) as Promise<unknown>
+  }
+
+  /** What a body gets where there is no transaction: what should wait for COMMIT has nothing to wait for. */
+  function noTransaction(): TransactionScope {
+    const scope = new TransactionScope({})
+    scope.afterCommit = (hook) => void runHook(hook, 'after-commit', around.events)
+    return scope
   }
 
   async function runHooks(scope: TransactionScope, end: 'committed' | 'rolled-back'): Promise<void> {
@@ -105,10 +152,7 @@ export function createTransactions(client: object, around: TransactionsOptions):
     for (const each of scope.hooks(end)) await runHook(each, hook, around.events)
   }
 
-  function intercepted<T>(
-    fn: (scope: TransactionScope) => Promise<T>,
-    options: TransactionOptions,
-  ): Promise<T> {
+  function fresh<T>(fn: Body<T>, options: TransactionOptions): Promise<T> {
     const operation: Operation = {
       layer: 'client',
       action: '$transaction',
@@ -117,12 +161,12 @@ export function createTransactions(client: object, around: TransactionsOptions):
       context: currentContext(),
       inTransaction: false,
     }
-    return around.intercept(operation, () => outermost(fn, options)) as Promise<T>
+    return lifecycle.track(() => around.intercept(operation, () => outermost(fn, options)) as Promise<T>)
   }
 
   async function batch(send: (client: object) => Promise<unknown>): Promise<unknown> {
     const outer = ambient.scope()
-    const scope = new TransactionScope(outer)
+    const scope = new TransactionScope({}, outer)
     try {
       const result = await ambient.enterBatch(scope, () => send(outer?.client ?? client))
       if (outer) scope.mergeIntoParent()
@@ -135,12 +179,30 @@ export function createTransactions(client: object, around: TransactionsOptions):
     }
   }
 
-  const run: RunTransaction = (fn, options = {}) => {
+  const run: RunTransaction = async (fn, options = {}) => {
     const outer = ambient.scope()
-    if (!outer) return lifecycle.track(() => intercepted(fn, options))
-    const refused = Object.entries(options).find(([, value]) => value !== undefined)?.[0]
-    if (refused !== undefined) return Promise.reject(misuse(refused))
-    return outer.nestedTurnstile.pass(() => nested(outer, fn))
+    const { propagation = 'nested' } = options
+    switch (propagation) {
+      case 'requires-new':
+        return ambient.enter(undefined, () => fresh(fn, options))
+      case 'not-supported':
+        return ambient.enter(undefined, () => fn(noTransaction()))
+      case 'never':
+        if (outer) throw misuse('never must not be called inside a transaction')
+        return fn(noTransaction())
+      case 'mandatory':
+        if (!outer) throw misuse('mandatory must be called inside a transaction')
+        return joined(outer, fn)
+      case 'supports':
+        return outer ? joined(outer, fn) : fn(noTransaction())
+      case 'required':
+      case 'nested': {
+        if (!outer) return fresh(fn, options)
+        refuseOptionsOfItsOwn(options)
+        if (propagation === 'required') return joined(outer, fn)
+        return outer.nestedTurnstile.pass(() => nested(outer, fn, options))
+      }
+    }
   }
 
   return {
@@ -173,10 +235,28 @@ function toFailure(error: unknown, scope: TransactionScope, around: Transactions
   return classify(error, { action: 'transaction', metadata, server, inTransaction: true }) ?? error
 }
 
-function misuse(option: string): DatabaseError {
-  return new DatabaseError(
-    'DB_TRANSACTION_MISUSE',
-    `A nested transaction is a savepoint and can't have its own ${option}`,
-    { outcome: 'not-sent' },
-  )
+function isAmbiguous(failure: unknown): failure is DatabaseError {
+  return (failure as { code?: unknown }).code === 'DB_AMBIGUOUS_COMMIT'
+}
+
+/** The ambiguous commit turned out not to have happened. */
+function lostBeforeCommit(failure: DatabaseError): DatabaseError {
+  return new DatabaseError('DB_CONNECTION_LOST', 'transaction lost its connection and was not committed', {
+    cause: failure.cause,
+    action: 'transaction',
+    outcome: 'rolled-back',
+    retryable: true,
+  })
+}
+
+/** A savepoint shares its transaction's connection, snapshot and modes. */
+function refuseOptionsOfItsOwn(options: TransactionOptions): void {
+  const { isolationLevel, maxWaitMs, lockTimeoutMs, readOnly, deferrable } = options
+  const given = Object.entries({ isolationLevel, maxWaitMs, lockTimeoutMs, readOnly, deferrable })
+  const name = given.find(([, value]) => value !== undefined)?.[0]
+  if (name !== undefined) throw misuse(`a savepoint can't have its own ${name}`)
+}
+
+function misuse(what: string): DatabaseError {
+  return new DatabaseError('DB_TRANSACTION_MISUSE', `Transaction refused: ${what}`, { outcome: 'not-sent' })
 }

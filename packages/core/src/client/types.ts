@@ -39,13 +39,46 @@ export interface DatabaseOptions<Client extends PrismaClientLike> extends Databa
 
 /** How a transaction runs. */
 export interface TransactionOptions {
-  /** Default: the server's, usually `ReadCommitted`. Not allowed in a nested transaction. */
+  /** What becomes of a transaction around it. Default `nested`. */
+  readonly propagation?: Propagation
+  /** Default: the server's, usually `ReadCommitted`. Refused where no new transaction is begun. */
   readonly isolationLevel?: 'ReadUncommitted' | 'ReadCommitted' | 'RepeatableRead' | 'Serializable'
-  /** Longest run. Default: `transactionTimeoutMs` of the configuration. Not allowed in a nested transaction. */
+  /**
+   * Longest run. Then the running statement is cancelled on the server, everything is rolled back and the call
+   * rejects with DB_TIMEOUT, even if `fn` goes on. Default: `transactionTimeoutMs` of the configuration; in a
+   * savepoint none of its own.
+   */
   readonly timeoutMs?: number
-  /** Longest wait for a connection. Default: `pool.connectTimeoutMs`. Not allowed in a nested transaction. */
+  /** Longest wait for a connection. Default: `pool.connectTimeoutMs`. Refused where no new transaction is begun. */
   readonly maxWaitMs?: number
+  /** Longest wait for one lock, then DB_LOCK_TIMEOUT. Default: the server's. Refused as `isolationLevel`. */
+  readonly lockTimeoutMs?: number
+  /** Lets the server refuse writes (DB_READ_ONLY). Default `false`. Refused as `isolationLevel`. */
+  readonly readOnly?: boolean
+  /** Waits for a snapshot that can't fail; with `Serializable` and `readOnly`. Refused as `isolationLevel`. */
+  readonly deferrable?: boolean
+  /** Ends the transaction: cancels the running statement, rolls back, rejects with DB_CANCELLED. */
+  readonly signal?: AbortSignal
 }
+
+/**
+ * What `db.transaction` does with a transaction around it.
+ * `nested`: a savepoint in it; a new one where there is none.
+ * `required`: joins it, and if this part throws the whole can only roll back; a new one where there is none.
+ * `requires-new`: always a new one, on another connection: beware of a full pool.
+ * `supports`: joins it; none where there is none.
+ * `mandatory`: joins it; an error where there is none.
+ * `never`: an error inside one.
+ * `not-supported`: runs outside of it, on other connections.
+ */
+export type Propagation =
+  | 'nested'
+  | 'required'
+  | 'requires-new'
+  | 'supports'
+  | 'mandatory'
+  | 'never'
+  | 'not-supported'
 
 /** Figures of one database object since its creation. */
 export interface DatabaseMetrics {
@@ -66,7 +99,8 @@ export interface DatabaseMethods<Client> {
    * Runs `fn` in a transaction that everything inside joins by itself, and commits when it resolves; inside
    * another transaction it is a savepoint. Nested ones that are started together run one after the other.
    * @throws DatabaseError DB_TRANSACTION_ABORTED when a failure was swallowed inside and nothing is stored;
-   * DB_AMBIGUOUS_COMMIT when the connection broke during COMMIT
+   * DB_TRANSACTION_MISUSE when calls were made inside and not awaited; DB_AMBIGUOUS_COMMIT when the connection
+   * broke during COMMIT and PostgreSQL could not be asked what became of it
    */
   transaction<T>(fn: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>
   /** Runs `hook` after COMMIT of the current transaction; at once where there is none. */
