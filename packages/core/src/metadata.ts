@@ -39,6 +39,8 @@ export interface FieldMetadata {
   readonly isUpdatedAt: boolean
   /** The database type as the schema states it: `['VarChar', ['255']]`. */
   readonly nativeType?: readonly [name: string, args: readonly string[]]
+  /** For a relation: its name, the same on both sides. */
+  readonly relationName?: string
   /** For a relation that holds the foreign key. */
   readonly relation?: {
     readonly name: string

@@ -55,6 +55,7 @@ function toField(field: DmmfField): FieldMetadata {
     hasDefault: field.hasDefaultValue,
     isUpdatedAt: field.isUpdatedAt ?? false,
     ...(field.nativeType && { nativeType: field.nativeType }),
+    ...(field.kind === 'object' && field.relationName !== undefined && { relationName: field.relationName }),
     ...(relation && {
       relation: {
         name: field.relationName ?? '',
