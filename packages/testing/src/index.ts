@@ -7,5 +7,6 @@ export { type PgBouncerOptions, type PgBouncerServer, startPgBouncer } from './p
 export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.ts'
 export { startProxy, type TcpProxy, type TcpProxyOptions } from './proxy.ts'
 export { type RedisOptions, type RedisServer, startRedis } from './redis.ts'
+export { type ReplicaOptions, type ReplicaServer, startReplica } from './replica.ts'
 export { sharedPostgres, testDatabase } from './shared-postgres.ts'
 export { type ServerStatus, whichServers } from './which-servers.ts'

@@ -80,6 +80,11 @@ function configuration(options: PostgresOptions, port: number): string {
     lc_messages: 'C',
     ...options.settings,
   }
+  return settingLines(settings)
+}
+
+/** Settings as lines of `postgresql.conf`; later lines win over earlier ones. */
+export function settingLines(settings: Readonly<Record<string, string | number | boolean>>): string {
   const lines = Object.entries(settings).map(([name, value]) => {
     const text = typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value)
     return `${name} = '${text.replaceAll("'", "''")}'`
@@ -97,18 +102,8 @@ async function launch(binaries: PostgresBinaries, options: PostgresOptions): Pro
     await appendFile(join(dataDirectory, 'postgresql.conf'), configuration(options, port))
     await writePrivate(logFile, '')
     const url = `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`
-    const server = serverProcess({
-      name: `PostgreSQL ${binaries.version}`,
-      command: join(binaries.directory, 'postgres'),
-      args: ['-D', dataDirectory],
-      directory: directory.path,
-      logFile,
-      killSignal: 'SIGQUIT',
-      startTimeoutMs: options.startTimeoutMs ?? 30_000,
-      ready: () => answers(url, dataDirectory),
-    })
-    await server.start()
-    return handle({ binaries, server, url, port, dataDirectory, logFile, directory })
+    const { startTimeoutMs } = options
+    return await startServer({ binaries, url, port, dataDirectory, logFile, directory, startTimeoutMs })
   } catch (error) {
     await directory.remove()
     throw error
@@ -125,17 +120,36 @@ async function answers(url: string, dataDirectory: string): Promise<void> {
   if (rows[0]?.data_directory !== dataDirectory) throw new Error('Another server answers on this port')
 }
 
-interface Parts {
+/** A filled data directory and how to reach the server that is to run on it. */
+export interface PostgresParts {
   readonly binaries: PostgresBinaries
-  readonly server: ServerProcess
   readonly url: string
   readonly port: number
   readonly dataDirectory: string
   readonly logFile: string
   readonly directory: ServerDirectory
+  readonly startTimeoutMs: number | undefined
 }
 
-function handle({ binaries, server, url, port, dataDirectory, logFile, directory }: Parts): PostgresServer {
+/** Starts a server on a filled data directory; `stop()` removes the directory. */
+export async function startServer(parts: PostgresParts): Promise<PostgresServer> {
+  const { binaries, url, dataDirectory, logFile, directory, startTimeoutMs = 30_000 } = parts
+  const server = serverProcess({
+    name: `PostgreSQL ${binaries.version}`,
+    command: join(binaries.directory, 'postgres'),
+    args: ['-D', dataDirectory],
+    directory: directory.path,
+    logFile,
+    killSignal: 'SIGQUIT',
+    startTimeoutMs,
+    ready: () => answers(url, dataDirectory),
+  })
+  await server.start()
+  return handle(server, parts)
+}
+
+function handle(server: ServerProcess, parts: PostgresParts): PostgresServer {
+  const { binaries, url, port, dataDirectory, logFile, directory } = parts
   async function stop(): Promise<void> {
     await server.end('SIGQUIT')
     await directory.remove()
@@ -182,12 +196,17 @@ function wantedBinaries(options: PostgresOptions): 'auto' | 'system' | 'embedded
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const binaries = await postgresBinaries(wantedBinaries(options))
+  return retryPort(() => launch(binaries, options), options.port)
+}
+
+/** Tries again when somebody else was faster to take the free port; a port that was asked for is asked for once. */
+export async function retryPort<T>(launch: () => Promise<T>, wantedPort: number | undefined): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await launch(binaries, options)
+      return await launch()
     } catch (error) {
       const portTaken = error instanceof TestingError && /address already in use/i.test(error.message)
-      if (!portTaken || options.port !== undefined || attempt === 5) throw error
+      if (!portTaken || wantedPort !== undefined || attempt === 5) throw error
     }
   }
 }

@@ -12,6 +12,7 @@ it('exports these names', () => {
     'startPostgres',
     'startProxy',
     'startRedis',
+    'startReplica',
     'testDatabase',
     'whichServers',
   ])
