@@ -14,16 +14,16 @@ const pathName = Object.keys(process.env).find((name) => name.toUpperCase() === 
 /**
  * The environment in which `pnpm` and this very `node` are found on PATH.
  *
- * @param {{ trustStamp?: boolean }} [options] `trustStamp`: take what an earlier run has found, if it is still there
+ * @param {{ trustStamp?: boolean }} [options] `trustStamp`: take the pnpm on PATH for the one that an earlier run found
  */
 export async function pnpmEnvironment({ trustStamp = false } = {}) {
   const wanted = /^pnpm@(\d+\.\d+\.\d+)/.exec(readJson(join(root, 'package.json')).packageManager)[1]
   const env = childEnvironment()
   const [version, folder] = readStamp('pnpm')?.split('\n') ?? []
   const onPath = findOnPath(env, 'pnpm')
-  if (trustStamp && version === wanted) {
-    if (folder === '' && onPath) return env
+  if (version === wanted) {
     if (folder && findIn(folder, 'pnpm')) return withFolder(env, folder)
+    if (folder === '' && onPath && trustStamp) return env
   }
   if (onPath && isEnough(await versionOnPath(env), wanted)) {
     writeStamp('pnpm', `${wanted}\n`)
@@ -84,7 +84,16 @@ async function versionOnPath(env) {
 async function fetchWithNpm(env, version) {
   const npm = npmCommand()
   // npm puts pnpm's folder on the PATH of what it runs, so that PATH tells where it is.
-  const asked = ['exec', '--yes', `--package=pnpm@${version}`, '--', 'node', '-p', `process.env.${pathName}`]
+  const asked = [
+    'exec',
+    '--yes',
+    '--prefer-offline',
+    `--package=pnpm@${version}`,
+    '--',
+    'node',
+    '-p',
+    `process.env.${pathName}`,
+  ]
   const output = await run(npm.command, [...npm.args, ...asked], { env, cwd: root, timeoutMs: 300_000 })
   const folder = output
     .split('\n')
