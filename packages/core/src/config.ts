@@ -1,4 +1,4 @@
-import type { SslMode } from './connection-url.ts'
+import type { HostAddress, SslMode, TargetSession } from './connection-url.ts'
 
 /** A field's environment variable, by the field's path; `fromEnv` attaches it so that errors can name it. */
 export const variablesKey: unique symbol = Symbol.for('@org/db-core/variables')
@@ -12,11 +12,27 @@ export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'debug'
 /** How the pool's connections reach PostgreSQL. */
 export type PoolMode = 'direct' | 'transaction' | 'session'
 
+/** Where reads go that are no part of a write. */
+export type ReplicaMode = 'replica-by-default' | 'primary-by-default'
+
+/** One read replica and how it is reached. */
+export interface ReplicaConfig {
+  /** The address, without parameters. */
+  readonly url: string
+  readonly weight: number
+  readonly ssl: DatabaseConfig['ssl']
+  readonly pool: DatabaseConfig['pool']
+}
+
 /** The configuration as a user gives it; everything but the address has a default. */
 export interface DatabaseConfigInput {
   /** `staging` insists on TLS; `production` on TLS, `encryption` and `backup`. Default `development`. */
   readonly environment?: Environment
-  /** `postgresql://user:password@host:port/database?…`; Prisma 6's parameters are understood. */
+  /**
+   * `postgresql://user:password@host:port/database?…`; Prisma 6's parameters are understood. With several servers,
+   * `…@h1:5432,h2:5432/database?target_session_attrs=read-write`, connections go to the first that fits; unlike
+   * libpq's, the default is `read-write`.
+   */
   readonly url?: string
   /** Instead of `url`. */
   readonly host?: string
@@ -29,8 +45,18 @@ export interface DatabaseConfigInput {
   readonly directUrl?: string
   /** An empty database in which migrations are tried out. */
   readonly shadowUrl?: string
-  /** Read replicas. */
+  /** Read replicas, one server each; the same as `replicas.nodes` without weights. */
   readonly replicaUrls?: readonly string[]
+  readonly replicas?: {
+    /** More replicas than `replicaUrls` names; `weight` is the share of reads, default 1. */
+    readonly nodes?: readonly { readonly url: string; readonly weight?: number }[]
+    /** How old a replica's state may be until it is left out. Default 10,000. */
+    readonly maxLagMs?: number
+    /** How often replicas are asked how far they are. Default 1,000. */
+    readonly checkIntervalMs?: number
+    /** `primary-by-default`: only `db.replica` reads from replicas. Default `replica-by-default`. */
+    readonly mode?: ReplicaMode
+  }
   /** The PostgreSQL schema of the tables. Default: the role's `search_path`. */
   readonly schema?: string
   /** What `pg_stat_activity` shows. Default `org-db`. */
@@ -47,8 +73,11 @@ export interface DatabaseConfigInput {
     readonly key?: string
   }
   readonly pool?: {
-    /** `transaction` or `session` for a PgBouncer in that mode. Default `direct`. */
-    readonly mode?: PoolMode
+    /**
+     * `direct` for PostgreSQL itself, `transaction` or `session` for a PgBouncer in that mode; `connect()` checks
+     * it. Default `detect`: `connect()` finds out, and until then nothing relies on a session.
+     */
+    readonly mode?: PoolMode | 'detect'
     /** Most connections of this process. Default 10. */
     readonly max?: number
     /** Connections that stay open when idle. Default 0. */
@@ -86,6 +115,18 @@ export interface DatabaseConfig {
   readonly directUrl?: string | undefined
   readonly shadowUrl?: string | undefined
   readonly replicaUrls: readonly string[]
+  readonly replicas: {
+    /** All of `replicaUrls` and `replicas.nodes`. */
+    readonly nodes: readonly ReplicaConfig[]
+    readonly maxLagMs: number
+    readonly checkIntervalMs: number
+    readonly mode: ReplicaMode
+  }
+  /** The servers of a URL that names several, and which of them will do. */
+  readonly failover?: {
+    readonly hosts: readonly HostAddress[]
+    readonly target: TargetSession
+  }
   readonly schema?: string | undefined
   readonly applicationName: string
   readonly ssl: {
@@ -95,7 +136,7 @@ export interface DatabaseConfig {
     readonly key?: string | undefined
   }
   readonly pool: {
-    readonly mode: PoolMode
+    readonly mode: PoolMode | 'detect'
     readonly max: number
     readonly min: number
     readonly connectTimeoutMs: number

@@ -13,6 +13,9 @@ export interface UrlSettings {
   }
   readonly applicationName?: string
   readonly queryTimeoutMs?: number
+  /** All servers that the URL names, the first one included; absent where it names one. */
+  readonly hosts?: readonly HostAddress[]
+  readonly targetSession?: TargetSession
   /** What the URL asks for and does not get, a sentence each. */
   readonly warnings: readonly string[]
 }
@@ -20,7 +23,17 @@ export interface UrlSettings {
 /** libpq's modes that are supported: https://www.postgresql.org/docs/current/libpq-ssl.html */
 export type SslMode = 'disable' | 'require' | 'verify-ca' | 'verify-full'
 
+/** One of several servers in a URL. */
+export interface HostAddress {
+  readonly host: string
+  readonly port: number
+}
+
+/** Which of several servers will do, as libpq's `target_session_attrs`. */
+export type TargetSession = 'any' | 'read-write' | 'read-only' | 'primary' | 'standby' | 'prefer-standby'
+
 interface Draft {
+  targetSession?: TargetSession
   schema?: string
   sslMode?: SslMode
   pool: {
@@ -41,7 +54,8 @@ interface Draft {
  * here each works or is named in `warnings`.
  */
 export function parseConnectionUrl(text: string): UrlSettings {
-  const url = new URL(text)
+  const { first, hosts } = splitHosts(text)
+  const url = new URL(first)
   const draft: Draft = { pool: {}, warnings: [] }
   for (const [name, value] of [...url.searchParams]) {
     const apply = parameters[name]
@@ -49,7 +63,42 @@ export function parseConnectionUrl(text: string): UrlSettings {
     if (apply) apply(draft, value, name)
     else draft.warnings.push(`The URL parameter ${name} is not supported and has no effect`)
   }
-  return { ...draft, url: url.toString() }
+  return { ...draft, url: url.toString(), ...(hosts.length > 1 && { hosts }) }
+}
+
+/** Whether it is a URL of PostgreSQL, with one server or, as libpq allows, several: `//h1:5432,h2:5432/database`. */
+export function isDatabaseUrl(value: unknown): value is string {
+  if (typeof value !== 'string' || !/^postgres(ql)?:\/\//.test(value)) return false
+  const parts = authority.exec(value)
+  const hosts = parts?.[2]?.split(',') ?? ['']
+  return hosts.every((host) => URL.canParse(`${parts?.[1]}${host}${parts?.[3]}`))
+}
+
+/** Scheme and user, servers, the rest. */
+const authority = /^(postgres(?:ql)?:\/\/(?:[^/?#]*@)?)([^/?#]*)(.*)$/s
+
+function splitHosts(text: string): { readonly first: string; readonly hosts: readonly HostAddress[] } {
+  const parts = authority.exec(text)
+  const names = parts?.[2]?.split(',') ?? []
+  const urls = names.map((name) => `${parts?.[1]}${name}${parts?.[3]}`)
+  const hosts = urls.map((each) => {
+    const { hostname, port } = new URL(each)
+    return { host: hostname, port: Number(port || 5432) }
+  })
+  return { first: urls[0] ?? text, hosts }
+}
+
+const targetSessions: readonly string[] = [
+  'any',
+  'read-write',
+  'read-only',
+  'primary',
+  'standby',
+  'prefer-standby',
+] satisfies readonly TargetSession[]
+
+function isTargetSession(value: string): value is TargetSession {
+  return targetSessions.includes(value)
 }
 
 type Apply = (draft: Draft, value: string, name: string) => void
@@ -118,6 +167,10 @@ const parameters: Readonly<Record<string, Apply>> = {
   },
   sslaccept: (draft, value) => {
     draft.sslMode ??= value === 'strict' ? 'verify-full' : 'require'
+  },
+  target_session_attrs: (draft, value) => {
+    if (isTargetSession(value)) draft.targetSession = value
+    else draft.warnings.push('The URL parameter target_session_attrs has an unknown value and no effect')
   },
   statement_cache_size: useless('statements are unnamed'),
   sslcert: useless('give ssl.ca, ssl.cert and ssl.key in the configuration'),

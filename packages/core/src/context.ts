@@ -24,6 +24,7 @@ export interface ContextOptions extends DbContext {
 }
 
 const empty: DbContext = Object.freeze({})
+const sessionKey: unique symbol = Symbol.for('@org/db-core/session')
 const storageKey = Symbol.for('@org/db-core/context')
 // Two copies of this package in one process must share one context, or a tenant would get lost between them.
 const registry = globalThis as { [storageKey]?: AsyncLocalStorage<DbContext> }
@@ -55,7 +56,14 @@ export function runInContext<T>(options: ContextOptions, fn: () => T): T {
     ...(deadlines.length > 0 && { deadlineAt: Math.min(...deadlines) }),
     ...(signals.length > 1 && { signal: AbortSignal.any(signals) }),
   }
+  // Not enumerable: a context is compared and logged by what it says.
+  Object.defineProperty(context, sessionKey, { value: sessionOf(outer) ?? {} })
   return storage.run(Object.freeze(context), fn)
+}
+
+/** What all contexts inside one outermost `runInContext` share; core keeps by it what they have written. */
+export function sessionOf(context: DbContext): object | undefined {
+  return (context as { readonly [sessionKey]?: object })[sessionKey]
 }
 
 /** Runs `fn` in exactly `context`: what a library needs that captured a context and returns to it later. */

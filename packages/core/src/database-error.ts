@@ -52,6 +52,8 @@ export type DatabaseErrorCode =
   | 'DB_AMBIGUOUS_COMMIT'
   /** The role lacks a privilege, or row-level security refused the row. */
   | 'DB_PERMISSION'
+  /** It needs a session, and only a pooler in transaction mode can be reached: configure `directUrl`. */
+  | 'DB_SESSION_REQUIRED'
   /** A write reached a read-only server or transaction. */
   | 'DB_READ_ONLY'
   /** The server is out of disk, memory or another resource. */

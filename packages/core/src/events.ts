@@ -1,9 +1,20 @@
 import { EventEmitter } from 'node:events'
+import type { PoolMode } from './config.ts'
 
 /** What a database object reports, by name. */
 export interface DatabaseEvents {
   /** `connect()` has reached the server. */
-  'database.connected': { readonly serverVersion: string; readonly durationMs: number }
+  'database.connected': {
+    readonly serverVersion: string
+    readonly poolMode: PoolMode
+    readonly durationMs: number
+  }
+  /** `health()` found the database worse than the time before. */
+  'database.health.degraded': {
+    readonly status: 'degraded' | 'down'
+    readonly reasons: readonly string[]
+    readonly latencyMs: number
+  }
   /** `close()` is through; `abandoned` counts the work that did not end in time. */
   'database.closed': { readonly abandoned: number }
   /** A connection of the pool broke. */
@@ -22,6 +33,18 @@ export interface DatabaseEvents {
     readonly requestId?: string
     readonly tenant?: string
   }
+  /** A replica is left out of reading; it is probed until it can come back. */
+  'database.replica.down': {
+    /** `host:port` */
+    readonly name: string
+    /** `promoted`: it is a replica no longer. */
+    readonly reason: 'unreachable' | 'lagging' | 'promoted'
+    readonly lagMs?: number
+  }
+  /** A replica that was left out serves reads again. */
+  'database.replica.up': { readonly name: string; readonly lagMs: number }
+  /** New connections go to another server of the URL than before; both are `host:port`. */
+  'database.failover': { readonly from: string; readonly to: string }
   /** An after-commit or after-rollback hook threw; the transaction itself is not affected. */
   'database.hook.failed': { readonly hook: 'after-commit' | 'after-rollback'; readonly error: unknown }
 }

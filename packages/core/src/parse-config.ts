@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { type DatabaseConfig, type DatabaseConfigInput, variablesKey } from './config.ts'
+import { type DatabaseConfig, type DatabaseConfigInput, type ReplicaConfig, variablesKey } from './config.ts'
 import { ConfigError, type ConfigProblem } from './config-error.ts'
-import { parseConnectionUrl, type UrlSettings } from './connection-url.ts'
+import { isDatabaseUrl, parseConnectionUrl, type UrlSettings } from './connection-url.ts'
 
 const milliseconds = (fallback: number): z.ZodDefault<z.ZodNumber> =>
   z.number().int().min(0).max(2_147_483_647).default(fallback)
@@ -9,8 +9,12 @@ const databaseUrl = z
   .string()
   .refine(isDatabaseUrl, { error: 'must be a URL such as postgresql://user@host:5432/database' })
 
+const singleUrl = databaseUrl.refine((url) => !isDatabaseUrl(url) || URL.canParse(url), {
+  error: 'must name one server',
+})
+
 const poolSchema = z.strictObject({
-  mode: z.enum(['direct', 'transaction', 'session']).default('direct'),
+  mode: z.enum(['detect', 'direct', 'transaction', 'session']).default('detect'),
   max: z.number().int().min(1).max(10_000).default(10),
   min: z.number().int().min(0).default(0),
   connectTimeoutMs: milliseconds(5_000).refine((ms) => ms > 0, {
@@ -35,9 +39,19 @@ const configSchema = z.strictObject({
   user: z.string().min(1).optional(),
   password: z.string().optional(),
   database: z.string().min(1).optional(),
-  directUrl: databaseUrl.optional(),
-  shadowUrl: databaseUrl.optional(),
-  replicaUrls: z.array(databaseUrl).default([]),
+  directUrl: singleUrl.optional(),
+  shadowUrl: singleUrl.optional(),
+  replicaUrls: z.array(singleUrl).default([]),
+  replicas: z
+    .strictObject({
+      nodes: z
+        .array(z.strictObject({ url: singleUrl, weight: z.number().positive().max(1_000).default(1) }))
+        .default([]),
+      maxLagMs: milliseconds(10_000),
+      checkIntervalMs: milliseconds(1_000).refine((ms) => ms >= 10, { error: 'must be at least 10' }),
+      mode: z.enum(['replica-by-default', 'primary-by-default']).default('replica-by-default'),
+    })
+    .prefault({}),
   schema: z.string().min(1).optional(),
   applicationName: z.string().min(1).max(63).optional(),
   ssl: sslSchema.optional(),
@@ -74,17 +88,31 @@ export function parseConfig(input: DatabaseConfigInput): DatabaseConfig {
   })
   if (!result.success || problems.length > 0) throw new ConfigError(problems)
   const { host, port, user, password, database, ...rest } = result.data
+  const ssl = rest.ssl ?? { mode: 'disable' as const }
+  const nodes = [...rest.replicaUrls.map((each) => ({ url: each, weight: 1 })), ...rest.replicas.nodes]
   return Object.freeze({
     ...rest,
     url: url?.url ?? assembleUrl({ host, port, user, password, database }),
     applicationName: rest.applicationName ?? 'org-db',
-    ssl: rest.ssl ?? { mode: 'disable' as const },
+    ssl,
+    replicas: { ...rest.replicas, nodes: nodes.map((node) => replicaConfig(node, { ssl, pool: rest.pool })) },
+    ...(url?.hosts && { failover: { hosts: url.hosts, target: url.targetSession ?? 'read-write' } }),
     warnings: url?.warnings ?? [],
   })
 }
 
-function isDatabaseUrl(value: unknown): value is string {
-  return typeof value === 'string' && /^postgres(ql)?:\/\//.test(value) && URL.canParse(value)
+/** A replica is reached as the primary is, unless its own URL says otherwise. */
+function replicaConfig(
+  { url: text, weight }: { readonly url: string; readonly weight: number },
+  { ssl, pool }: Pick<DatabaseConfig, 'ssl' | 'pool'>,
+): ReplicaConfig {
+  const url = parseConnectionUrl(text)
+  return {
+    url: url.url,
+    weight,
+    ssl: url.sslMode === undefined ? ssl : { ...ssl, mode: url.sslMode },
+    pool: { ...pool, ...url.pool },
+  }
 }
 
 function withUrl(

@@ -18,7 +18,7 @@ describe('parseConfig', () => {
     expect(parseConfig({ url })).toMatchObject({
       environment: 'development',
       url,
-      pool: { mode: 'direct', max: 10, min: 0, connectTimeoutMs: 5_000 },
+      pool: { mode: 'detect', max: 10, min: 0, connectTimeoutMs: 5_000 },
       queryTimeoutMs: 30_000,
       transactionTimeoutMs: 30_000,
       drainTimeoutMs: 10_000,

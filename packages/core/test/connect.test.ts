@@ -34,7 +34,9 @@ describe('connect', () => {
     const seen: unknown[] = []
     db.events.on('database.connected', (payload) => void seen.push(payload))
     await db.connect()
-    expect(seen).toEqual([{ serverVersion: expect.stringMatching(/^\d+/), durationMs: expect.any(Number) }])
+    expect(seen).toEqual([
+      { serverVersion: expect.stringMatching(/^\d+/), poolMode: 'direct', durationMs: expect.any(Number) },
+    ])
     await db.close()
   })
 

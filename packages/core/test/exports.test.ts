@@ -1,6 +1,7 @@
 import * as core from '@org/db-core'
 import * as client from '@org/db-core/client'
 import * as generator from '@org/db-core/generator'
+import * as pgbouncer from '@org/db-core/pgbouncer'
 import { expect, it } from 'vitest'
 
 it('exports what the package promises, and no more', () => {
@@ -8,6 +9,7 @@ it('exports what the package promises, and no more', () => {
     '.': Object.keys(core).sort(),
     './client': Object.keys(client).sort(),
     './generator': Object.keys(generator).sort(),
+    './pgbouncer': Object.keys(pgbouncer).sort(),
   }).toEqual({
     '.': [
       'ConfigError',
@@ -31,5 +33,6 @@ it('exports what the package promises, and no more', () => {
     ],
     './client': ['createDatabase', 'fromEnv'],
     './generator': ['serveGenerator', 'toMetadata'],
+    './pgbouncer': ['pgBouncerIni'],
   })
 })

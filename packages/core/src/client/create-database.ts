@@ -1,4 +1,3 @@
-import { classify } from '../classify.ts'
 import type { DatabaseConfig } from '../config.ts'
 import { type ContextOptions, runInContext } from '../context.ts'
 import { createEvents, type DatabaseEvents } from '../events.ts'
@@ -7,13 +6,16 @@ import { parseConfig } from '../parse-config.ts'
 import { createAdapter } from './adapter.ts'
 import { createAmbient } from './ambient.ts'
 import { beginSql, transactionIdIn } from './begin.ts'
+import { createConnector } from './connect.ts'
 import type { Begin } from './database-client.ts'
 import { createExtension } from './extension.ts'
 import { createFacade } from './facade.ts'
+import { createHealthCheck } from './health.ts'
 import { forgetInstance, livingInstance } from './instances.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { logEvents } from './log-events.ts'
 import { DatabasePool } from './pool.ts'
+import { withSession } from './session.ts'
 import { createSettler } from './settle.ts'
 import { createSqlClient } from './sql-client.ts'
 import { createStatementCounter } from './statement-metrics.ts'
@@ -104,21 +106,8 @@ function assemble<Client extends PrismaClientLike>(
     lifecycle.end()
     events.emit('database.closed', { abandoned })
   }
-  async function connect(): Promise<void> {
-    const startedAt = performance.now()
-    try {
-      const { rows } = await lifecycle.track(() =>
-        pool.query<{ version: string }>("SELECT current_setting('server_version') AS version"),
-      )
-      await settler.prepare()
-      events.emit('database.connected', {
-        serverVersion: rows[0]?.version ?? 'unknown',
-        durationMs: Math.round(performance.now() - startedAt),
-      })
-    } catch (error) {
-      throw classify(error, { action: 'connect', kind: 'read', server }) ?? error
-    }
-  }
+  const { connect, mode } = createConnector({ pool, lifecycle, settler, events, config, server })
+  const ask = (): Promise<unknown> => sql.query('SELECT 1')
 
   const around = { ambient, transactions, connect, close }
   const methods: DatabaseMethods<Client> = {
@@ -142,6 +131,8 @@ function assemble<Client extends PrismaClientLike>(
     metrics: () => ({ ...pool.metrics(), queries: counter.metrics() }),
     config,
     metadata,
+    health: createHealthCheck({ pool, events, slowQueryMs: config.slowQueryMs, ask }),
+    session: (fn) => lifecycle.track(() => withSession(config, mode(), fn)),
     $client: createFacade(client, around),
     [Symbol.asyncDispose]: () => close(),
   }

@@ -1,5 +1,6 @@
 export { fromEnv } from '../from-env.ts'
 export { createDatabase } from './create-database.ts'
+export type { DatabaseHealth } from './health.ts'
 export type { Logger } from './log-events.ts'
 export type { ConnectionMetrics, PoolMetrics } from './pool.ts'
 export type { StatementMetrics } from './statement-metrics.ts'

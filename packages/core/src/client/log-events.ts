@@ -16,9 +16,13 @@ const ranks: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
 const levels: Readonly<Record<keyof DatabaseEvents, Level>> = {
   'database.connected': 'info',
   'database.closed': 'info',
+  'database.health.degraded': 'warn',
   'database.connection.lost': 'warn',
   'database.connection.pool.exhausted': 'error',
   'database.query.slow': 'warn',
+  'database.replica.down': 'warn',
+  'database.replica.up': 'info',
+  'database.failover': 'warn',
   'database.hook.failed': 'error',
 }
 

@@ -180,7 +180,8 @@ function toPoolConfig(config: DatabaseConfig): pg.PoolConfig {
   }
 }
 
-function toTls(ssl: DatabaseConfig['ssl']): pg.PoolConfig['ssl'] {
+/** TLS as node-postgres wants it. */
+export function toTls(ssl: DatabaseConfig['ssl']): pg.PoolConfig['ssl'] {
   const { mode, ca, cert, key } = ssl
   if (mode === 'disable') return false
   return {

@@ -1,10 +1,12 @@
 import type { SqlDriverAdapterFactory } from '@prisma/client/runtime/client'
+import type pg from 'pg'
 import type { DatabaseConfig, DatabaseConfigInput } from '../config.ts'
 import type { ContextOptions } from '../context.ts'
 import type { DatabaseEvents, Events } from '../events.ts'
 import type { SchemaMetadata } from '../metadata.ts'
 import type { Interceptor, TransactionHook } from '../operation.ts'
 import type { SqlClient } from '../sql.ts'
+import type { DatabaseHealth } from './health.ts'
 import type { Logger } from './log-events.ts'
 import type { ConnectionMetrics, PoolMetrics } from './pool.ts'
 import type { StatementMetrics } from './statement-metrics.ts'
@@ -89,7 +91,10 @@ export interface DatabaseMetrics {
 
 /** What a database object offers beside the Prisma client's own models and methods. */
 export interface DatabaseMethods<Client> {
-  /** Opens a connection and runs a query on it. @throws DatabaseError saying what is wrong */
+  /**
+   * Opens a connection, runs a query on it and finds out how the pool's connections reach PostgreSQL.
+   * @throws DatabaseError saying what is wrong; ConfigError when `pool.mode` says something else than is found
+   */
   connect(): Promise<void>
   /** Refuses new work, waits for what is in progress, closes all connections. Later calls do nothing more. */
   close(options?: { readonly drainTimeoutMs?: number }): Promise<void>
@@ -113,6 +118,14 @@ export interface DatabaseMethods<Client> {
   readonly sql: SqlClient
   readonly events: Events<DatabaseEvents>
   metrics(): DatabaseMetrics
+  /** Runs a query through the pool and says how the database is. Never rejects. */
+  health(): Promise<DatabaseHealth>
+  /**
+   * Runs `fn` on a connection of its own, outside of pool and transaction, for what lives as long as a session:
+   * LISTEN, session advisory locks, COPY. It goes to `directUrl` where there is one, and ends with `fn`.
+   * @throws DatabaseError DB_SESSION_REQUIRED when only a pooler in transaction mode can be reached
+   */
+  session<T>(fn: (client: pg.Client) => Promise<T>): Promise<T>
   readonly config: DatabaseConfig
   readonly metadata: SchemaMetadata | undefined
   /** The client alone, for a model whose name one of these methods takes: `db.$client.transaction`. */

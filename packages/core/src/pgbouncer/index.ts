@@ -1,0 +1,1 @@
+export { type PgBouncerSizes, pgBouncerIni } from './pgbouncer-ini.ts'
