@@ -24,12 +24,17 @@ export interface ContextOptions extends DbContext {
 }
 
 const empty: DbContext = Object.freeze({})
-const sessionKey: unique symbol = Symbol.for('@org/db-core/session')
 const storageKey = Symbol.for('@org/db-core/context')
+const sessionsKey = Symbol.for('@org/db-core/sessions')
 // Two copies of this package in one process must share one context, or a tenant would get lost between them.
-const registry = globalThis as { [storageKey]?: AsyncLocalStorage<DbContext> }
+const registry = globalThis as {
+  [storageKey]?: AsyncLocalStorage<DbContext>
+  [sessionsKey]?: WeakMap<DbContext, object>
+}
 registry[storageKey] ??= new AsyncLocalStorage<DbContext>()
 const storage: AsyncLocalStorage<DbContext> = registry[storageKey]
+registry[sessionsKey] ??= new WeakMap<DbContext, object>()
+const sessions: WeakMap<DbContext, object> = registry[sessionsKey]
 
 /** The context of the running code; an empty object outside every `runInContext`. */
 export function currentContext(): DbContext {
@@ -56,17 +61,21 @@ export function runInContext<T>(options: ContextOptions, fn: () => T): T {
     ...(deadlines.length > 0 && { deadlineAt: Math.min(...deadlines) }),
     ...(signals.length > 1 && { signal: AbortSignal.any(signals) }),
   }
-  // Not enumerable: a context is compared and logged by what it says.
-  Object.defineProperty(context, sessionKey, { value: sessionOf(outer) ?? {} })
+  sessions.set(context, sessions.get(outer) ?? {})
   return storage.run(Object.freeze(context), fn)
 }
 
 /** What all contexts inside one outermost `runInContext` share; core keeps by it what they have written. */
 export function sessionOf(context: DbContext): object | undefined {
-  return (context as { readonly [sessionKey]?: object })[sessionKey]
+  return sessions.get(context)
 }
 
 /** Runs `fn` in exactly `context`: what a library needs that captured a context and returns to it later. */
 export function restoreContext<T>(context: DbContext, fn: () => T): T {
-  return currentContext() === context ? fn() : storage.run(context, fn)
+  const current = currentContext()
+  if (current === context) return fn()
+  // A context that was derived by hand belongs to the session that it was derived in.
+  const session = sessions.get(current)
+  if (session && context !== empty && !sessions.has(context)) sessions.set(context, session)
+  return storage.run(context, fn)
 }
