@@ -13,7 +13,7 @@ export interface OrderRequest {
 /**
  * Takes the copies from the stock and stores the order with its items, all of it or nothing.
  * @throws ShopError FILM_NOT_FOUND and STOCK_TOO_LOW, naming the films; OUTCOME_UNKNOWN, naming the order, when
- * the connection broke during COMMIT; a DbError when the database refused
+ * the database went away during COMMIT and can't be asked; a DbError when it refused
  */
 export async function placeOrder(shop: Shop, request: OrderRequest): Promise<Order> {
   // Chosen here, so that an order whose COMMIT was not answered can be looked up.

@@ -217,7 +217,7 @@ describe('the API', () => {
     expect((await get('/films/%E0%A4%A')).status).toBe(400)
   })
   it('tells that it is well, and the figures of its pool', async () => {
-    expect(await get('/health')).toEqual({ status: 200, body: { status: 'ok' } })
+    expect(await get('/health')).toMatchObject({ status: 200, body: { status: 'healthy' } })
     expect((await get('/metrics')).body).toMatchObject({ pool: { max: 10 }, queries: { failed: 0 } })
   })
 })

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { describe, expect, it, vi } from 'vitest'
+import { lockFilms } from './locked-films.ts'
 import { emptyDatabase } from './test-shop.ts'
 
 const cwd = fileURLToPath(new URL('..', import.meta.url))
@@ -41,34 +42,30 @@ describe('main', () => {
 
   it('finishes what is in progress when it is told to end', async () => {
     await using database = await emptyDatabase()
-    const other = new pg.Client({ connectionString: database.url })
-    await other.connect()
-    await other.query(
+    const shop = new pg.Client({ connectionString: database.url })
+    await shop.connect()
+    await shop.query(
       "INSERT INTO film (id, title, price_cents, stock, updated_at) VALUES (1, 'One', 100, 1, now())",
     )
+    await shop.end()
     const child = start({ DATABASE_URL: database.url })
     const printed = output(child)
     const exited = once(child, 'exit')
     const url = await vi.waitFor(() => opened(printed()), { timeout: 20_000 })
 
-    await other.query('BEGIN; UPDATE film SET stock = stock')
+    await using films = await lockFilms(database.url)
     const order = fetch(`${url}/orders`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ customer: 'Ann', items: [{ filmId: 1, quantity: 1 }] }),
     })
-    await vi.waitFor(async () => {
-      const sql =
-        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-      expect((await other.query(sql)).rowCount).toBe(1)
-    })
+    await films.waitedFor()
     child.kill('SIGTERM')
     await vi.waitFor(() => expect(fetch(`${url}/health`)).rejects.toThrow('fetch failed'))
-    await other.query('COMMIT')
+    await films.release()
 
     expect((await order).status).toBe(201)
     expect(await exited).toEqual([0, null])
-    await other.end()
   })
 })
 

@@ -16,6 +16,8 @@ export interface TestShopOptions {
   /** Makes the URL that the shop uses of its database's own. */
   readonly through?: (url: string) => string
   readonly poolMax?: number
+  /** Default 20,000: long enough for a machine that is busy with other things. */
+  readonly connectTimeoutMs?: number
 }
 
 export async function emptyDatabase(): Promise<TestDatabase> {
@@ -25,12 +27,13 @@ export async function emptyDatabase(): Promise<TestDatabase> {
 export async function testShop({
   through = (url) => url,
   poolMax = 10,
+  connectTimeoutMs = 20_000,
 }: TestShopOptions = {}): Promise<TestShop> {
   const database = await emptyDatabase()
   const db = openDatabase({
     url: through(database.url),
     environment: 'testing',
-    pool: { max: poolMax, connectTimeoutMs: 1_000 },
+    pool: { max: poolMax, connectTimeoutMs },
   })
   const shop = createShop(db)
   const app = createApp(shop)
