@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { startPostgres } from '@org/db-testing'
 import pg from 'pg'
 import { fillItems } from './item.ts'
@@ -18,7 +20,8 @@ export interface ItemServer {
 export async function startItemServer(options: { readonly filled: boolean }): Promise<ItemServer> {
   const server = await startPostgres({
     maxConnections: 300,
-    // As a server in production: a commit waits for the disk.
+    // As a server in production: a commit waits for a disk.
+    directory: onDisk(),
     settings: { fsync: true, full_page_writes: true, shared_buffers: '256MB', max_wal_size: '4GB' },
   })
   try {
@@ -31,7 +34,7 @@ export async function startItemServer(options: { readonly filled: boolean }): Pr
     return {
       url,
       postmasterPid: server.pid,
-      environment: { PostgreSQL: `${server.version} (fsync on)` },
+      environment: { PostgreSQL: `${server.version} (fsync on, data in ${onDisk()})` },
       sql: async (text, values = []) => (await pool.query(text, [...values])).rows,
       stop: async () => {
         await pool.end()
@@ -42,4 +45,9 @@ export async function startItemServer(options: { readonly filled: boolean }): Pr
     await server.stop()
     throw error
   }
+}
+
+/** By convention not in memory, and open to the account that a server of root's runs as. */
+function onDisk(): string {
+  return existsSync('/var/tmp') ? '/var/tmp' : tmpdir()
 }

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { type PostgresServer, startPgBouncer, startPostgres, whichServers } from '@org/db-testing'
 import { applyMigrations, type NoOversellResult, noOversell } from '@org/shop/no-oversell'
 import { oversellFigures } from '../src/oversell-figures.ts'
@@ -21,8 +23,10 @@ interface Route {
 
 export const prove: Prove = async (options) => {
   const { report } = options
-  // A commit waits for the disk, as in production: this is about orders that must not get lost.
-  await using server = await startPostgres({ settings: { fsync: true, full_page_writes: true } })
+  // A commit waits for a disk, as in production: this is about orders that must not get lost.
+  const settings = { fsync: true, full_page_writes: true }
+  const directory = existsSync('/var/tmp') ? '/var/tmp' : tmpdir()
+  await using server = await startPostgres({ settings, directory })
   const bouncer = (await whichServers()).find((each) => each.server === 'pgbouncer')
   const checks: Check[] = []
 
