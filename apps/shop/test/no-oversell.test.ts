@@ -20,7 +20,7 @@ const short: Omit<NoOversellOptions, 'url'> = {
   killEveryMs: 200,
 }
 
-describe('noOversell', () => {
+describe('noOversell', { timeout: 120_000 }, () => {
   it('holds while backends are killed', async () => {
     const result = await noOversell({ ...short, url: database.url })
     expect(result.invariants.filter(({ holds }) => !holds)).toEqual([])
@@ -34,26 +34,30 @@ describe('noOversell', () => {
 const pgbouncer = (await whichServers()).find(({ server }) => server === 'pgbouncer')
 if (!pgbouncer?.available) console.warn(`Left out: noOversell through PgBouncer. ${pgbouncer?.detail}`)
 
-describe.runIf(pgbouncer?.available || process.env.CI)('noOversell through PgBouncer', () => {
-  let pooler: PgBouncerServer
-  beforeAll(async () => {
-    await using any = await emptyDatabase()
-    pooler = await startPgBouncer({ url: any.url, poolSize: 5 })
-  })
-  afterAll(() => pooler?.stop())
-
-  it('holds in transaction mode while backends are killed', async () => {
-    const result = await noOversell({
-      ...short,
-      url: pooler.database(database.name),
-      directUrl: database.url,
-      poolMode: 'transaction',
+describe.runIf(pgbouncer?.available || process.env.CI)(
+  'noOversell through PgBouncer',
+  { timeout: 120_000 },
+  () => {
+    let pooler: PgBouncerServer
+    beforeAll(async () => {
+      await using any = await emptyDatabase()
+      pooler = await startPgBouncer({ url: any.url, poolSize: 5 })
     })
-    expect(result.invariants.filter(({ holds }) => !holds)).toEqual([])
-    expect(result.killed).toBeGreaterThan(0)
-    expect(result.placed).toBeGreaterThan(0)
-  })
-})
+    afterAll(() => pooler?.stop())
+
+    it('holds in transaction mode while backends are killed', async () => {
+      const result = await noOversell({
+        ...short,
+        url: pooler.database(database.name),
+        directUrl: database.url,
+        poolMode: 'transaction',
+      })
+      expect(result.invariants.filter(({ holds }) => !holds)).toEqual([])
+      expect(result.killed).toBeGreaterThan(0)
+      expect(result.placed).toBeGreaterThan(0)
+    })
+  },
+)
 
 describe('checkInvariants', () => {
   const placed: Attempt = {
