@@ -9,14 +9,30 @@ import { main, run, StepError, step } from './lib/step.mjs'
 import { turbo } from './lib/tool.mjs'
 import { isMain, readJson, root, workspaceFolders } from './lib/workspace.mjs'
 
+const buildInputs = ['tsconfig.base.json', 'tsconfig.build.json', 'tsup.config.ts', 'turbo.json']
+
+const fromBuilt = {
+  name: 'Building packages, generating the Prisma client',
+  tasks: ['build', 'generate'],
+  inputs: ['packages', 'prisma'],
+  stamp: 'build',
+}
+const fromSources = {
+  name: 'Generating the Prisma client',
+  tasks: ['generate'],
+  inputs: ['packages/core', 'prisma'],
+  stamp: 'generate',
+}
+
 /**
  * Installs, builds the packages and generates the Prisma client.
  *
- * @param {{ verbose?: boolean }} [options]
+ * @param {{ verbose?: boolean, sources?: boolean }} [options] `sources`: what comes after runs on the packages' sources,
+ *   so only what the Prisma client needs is built
  * @returns {Promise<{ env: NodeJS.ProcessEnv }>} the environment to run the workspace's tools in
  * @throws {StepError} when a step fails
  */
-export async function setup({ verbose = false } = {}) {
+export async function setup({ verbose = false, sources = false } = {}) {
   await step('Checking Node.js', checkNode)
   const folders = workspaceFolders()
   const installed = installStamp(folders)
@@ -31,11 +47,15 @@ export async function setup({ verbose = false } = {}) {
     writeStamp('install', installed)
   })
 
-  await step('Building packages, generating the Prisma client', async () => {
-    const built = buildStamp(installed)
-    if (readStamp('build') === built && folders.every(isBuilt)) return 'unchanged'
-    await turbo(['build', 'generate'], { env, verbose, timeoutMs: 600_000 })
-    writeStamp('build', built)
+  const goal = sources ? fromSources : fromBuilt
+  await step(goal.name, async () => {
+    const stamp = installed + hashOf([...goal.inputs, ...buildInputs].map((name) => join(root, name)))
+    const outputs = goal.inputs.flatMap((input) =>
+      folders.filter((folder) => folder.startsWith(join(root, input))),
+    )
+    if (readStamp(goal.stamp) === stamp && outputs.every(isBuilt)) return 'unchanged'
+    await turbo(goal.tasks, { env, verbose, timeoutMs: 600_000 })
+    writeStamp(goal.stamp, stamp)
   })
   return { env }
 }
@@ -61,18 +81,6 @@ function installStamp(folders) {
 function hasModules(folder) {
   const { dependencies, devDependencies } = readJson(join(folder, 'package.json'))
   return !(dependencies || devDependencies) || existsSync(join(folder, 'node_modules'))
-}
-
-function buildStamp(installed) {
-  const shared = [
-    'tsconfig.base.json',
-    'tsconfig.build.json',
-    'tsup.config.ts',
-    'turbo.json',
-    'packages',
-    'prisma',
-  ]
-  return installed + hashOf(shared.map((name) => join(root, name)))
 }
 
 /** Whether every file that the exports map promises is there. */

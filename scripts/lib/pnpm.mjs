@@ -65,6 +65,8 @@ function childEnvironment() {
     COREPACK_ENABLE_DOWNLOAD_PROMPT: '0',
     npm_config_manage_package_manager_versions: 'false',
     npm_config_update_notifier: 'false',
+    // Some tools colour what goes to a log as soon as CI is set.
+    ...(process.stdout.isTTY || process.env.FORCE_COLOR ? {} : { NO_COLOR: '1' }),
   }
   const node = findOnPath(env, 'node')
   const sameNode = node && realpathSync(node) === realpathSync(process.execPath)
