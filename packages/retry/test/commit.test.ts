@@ -1,0 +1,97 @@
+import { startProxy, type TcpProxy, type TestDatabase } from '@org/db-testing'
+import { PrismaClient } from '@org/prisma'
+import { PrismaPg } from '@prisma/adapter-pg'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { retry, retrying } from '../src/index.ts'
+import { codeOf } from './support/failures.ts'
+import { freshDatabase, open, type TestClient } from './support/shop-database.ts'
+
+let database: TestDatabase
+let proxy: TcpProxy
+let admin: TestClient
+
+beforeAll(async () => {
+  database = await freshDatabase()
+  proxy = await startProxy({ targetPort: Number(new URL(database.url).port) })
+  admin = open(database.url)
+})
+afterAll(async () => {
+  await admin.close()
+  await proxy.stop()
+  await database.drop()
+})
+beforeEach(() => admin.user.deleteMany())
+
+const whoCuts = [
+  ['and it was carried out', 'server', 1],
+  ['and it never arrived', 'client', 0],
+] as const
+
+describe('a COMMIT without an answer', () => {
+  it.each(whoCuts)('is settled or surfaced, never repeated blindly (%s)', async (_what, from, stored) => {
+    const policy = retry({ backoff: { initialMs: 1, maxMs: 5 } })
+    await using db = open(proxy.through(database.url), { use: [policy] })
+    let bodies = 0
+    await db.user.count()
+    const cut = proxy.cutWhen({ from, bytes: 'COMMIT' })
+    const answer = await codeOf(
+      db.transaction(async () => {
+        bodies += 1
+        await db.user.create({ data: { email: 'once' } })
+        return 'committed'
+      }),
+    )
+    await cut
+    const rows = await admin.user.count()
+    // Core may be able to ask PostgreSQL what became of the transaction; if not, the error surfaces.
+    if (answer === 'DB_AMBIGUOUS_COMMIT') expect([bodies, rows]).toEqual([1, stored])
+    else expect([answer, rows, bodies]).toEqual([{ resolved: 'committed' }, 1, stored === 1 ? 1 : 2])
+  })
+
+  it.each(whoCuts)('of plain Prisma surfaces when nobody can settle it (%s)', async (_what, from, stored) => {
+    const prisma = new PrismaClient({
+      adapter: new PrismaPg({ connectionString: proxy.through(database.url) }),
+    })
+    await prisma.user.count()
+    let bodies = 0
+    const create = retrying(() =>
+      prisma.$transaction(async (tx) => {
+        bodies += 1
+        await tx.user.create({ data: { email: 'once' } })
+      }),
+    )
+    const cut = proxy.cutWhen({ from, bytes: 'COMMIT' })
+    await expect(create()).rejects.toThrow()
+    await cut
+    expect([bodies, await admin.user.count()]).toEqual([1, stored])
+    await prisma.$disconnect()
+  })
+
+  it.each(whoCuts)(
+    'of plain Prisma happens exactly once when a key settles it (%s)',
+    async (_what, from, stored) => {
+      const prisma = new PrismaClient({
+        adapter: new PrismaPg({ connectionString: proxy.through(database.url) }),
+      })
+      await prisma.user.count()
+      let bodies = 0
+      const create = retrying(
+        () =>
+          prisma.$transaction(async (tx) => {
+            bodies += 1
+            await tx.user.create({ data: { email: 'once' } })
+          }),
+        {
+          backoff: { initialMs: 1, maxMs: 5 },
+          settle: async () =>
+            (await admin.user.count({ where: { email: 'once' } })) > 0 ? 'committed' : 'rolled-back',
+        },
+      )
+      const cut = proxy.cutWhen({ from, bytes: 'COMMIT' })
+      await create()
+      await cut
+      expect([bodies, await admin.user.count()]).toEqual([stored === 1 ? 1 : 2, 1])
+      await prisma.$disconnect()
+    },
+  )
+})
