@@ -67,8 +67,10 @@ export function createSettler(pool: pg.Pool): Settler {
           const status = await statusOf(id)
           // The backend may not have noticed yet that its client is gone.
           if (status !== 'in progress') return status
-        } catch {
-          // The server is not back yet; a server that was restarted answers `unknown` later.
+        } catch (error) {
+          // After a crash the id can lie in the server's future, which it refuses to speak of.
+          if ((error as { severity?: unknown }).severity === 'ERROR') return 'unknown'
+          // Otherwise the server is not back yet.
         }
         await new Promise((resolve) => setTimeout(resolve, pauseMs))
       }
