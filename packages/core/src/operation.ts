@@ -1,4 +1,5 @@
 import type { DbContext } from './context.ts'
+import type { DatabaseEvents, EventSource } from './events.ts'
 import type { SchemaMetadata } from './metadata.ts'
 import type { SqlClient } from './sql.ts'
 
@@ -61,8 +62,15 @@ export type Stage = (typeof stages)[number]
 export interface InterceptorHost {
   /** Absent when the user's schema was not handed to `createDatabase`. */
   readonly metadata: SchemaMetadata | undefined
-  /** Joins the ambient transaction, and passes no interceptor. */
+  /** The PostgreSQL schema of models that name none; absent for the role's search path. */
+  readonly schema: string | undefined
+  /**
+   * Joins the ambient transaction, and passes no interceptor. With row-level security it runs for the tenant of
+   * the context; without one it sees no tenant's rows, where `db.sql` would refuse.
+   */
   readonly sql: SqlClient
+  /** Where it reports. */
+  readonly events: Pick<EventSource<DatabaseEvents>, 'emit'>
   /** Called when the database is closed, after the last operation. */
   onClose(end: () => Promise<void>): void
 }

@@ -3,6 +3,8 @@ import type { SqlDriverAdapterFactory } from '@prisma/client/runtime/client'
 import type pg from 'pg'
 import type { Begin } from './database-client.ts'
 import type { DatabasePool } from './pool.ts'
+import { beginWithSettings } from './preset-query.ts'
+import { grantOfTransaction, guardTransaction, missingGrant, type RowSecurity } from './row-security.ts'
 import type { StatementCounter } from './statement-metrics.ts'
 import type { TransactionScope } from './transaction-scope.ts'
 import { createTurnstile, type Turnstile } from './turnstile.ts'
@@ -19,6 +21,8 @@ export interface AdapterOptions {
   readonly opening: () => TransactionScope | undefined
   /** What goes along with BEGIN of that transaction, or of one that Prisma opens by itself. */
   readonly begin: (scope: TransactionScope | undefined) => Begin | undefined
+  /** Absent where no policies are to be served. */
+  readonly rowSecurity: RowSecurity | undefined
 }
 
 /** Prisma's adapter for node-postgres, on our pool: every SQL statement of the client passes here. */
@@ -33,29 +37,41 @@ export function createAdapter(options: AdapterOptions): SqlDriverAdapterFactory 
 }
 
 function wrapAdapter(inner: SqlDriverAdapter, options: AdapterOptions): SqlDriverAdapter {
-  const { counter, pool, opening, begin } = options
+  const { counter, pool, opening, begin, rowSecurity } = options
+
+  /** One statement of its own, with the settings of the operation that it belongs to. */
+  function single<T>(run: () => Promise<T>): Promise<T> {
+    if (!rowSecurity) return counter.measure(run)
+    const grant = rowSecurity.current()
+    if (!grant) return Promise.reject(missingGrant())
+    grant.statements += 1
+    return counter.measure(() => pool.withSettings(grant.settings, run))
+  }
+
   return {
     provider: inner.provider,
     adapterName: inner.adapterName,
-    queryRaw: (query) => counter.measure(() => inner.queryRaw(query)),
-    executeRaw: (query) => counter.measure(() => inner.executeRaw(query)),
-    executeScript: (script) => inner.executeScript(script),
+    queryRaw: (query) => single(() => inner.queryRaw(query)),
+    executeRaw: (query) => single(() => inner.executeRaw(query)),
+    executeScript: (script) => (rowSecurity ? Promise.reject(missingGrant()) : inner.executeScript(script)),
     getConnectionInfo: () => inner.getConnectionInfo?.() ?? { supportsRelationJoins: true },
     dispose: () => inner.dispose(),
     async startTransaction(isolationLevel) {
       const scope = opening()
       const turnstile = createTurnstile()
+      const grant = rowSecurity && grantOfTransaction(rowSecurity, scope)
       let connection: pg.PoolClient | undefined
       // The adapter asks the pool for a connection before its first `await`.
       const transaction = await pool.observeConnect(
         (client) => {
           connection = client
-          client.beginWith = begin(scope)
+          client.beginWith = grant ? beginWithSettings(begin(scope), grant.settings) : begin(scope)
         },
         () => inner.startTransaction(isolationLevel),
       )
       if (scope && connection) scope.open({ connection, turnstile })
-      return wrapTransaction(transaction, { counter, turnstile, scope })
+      const wrapped = wrapTransaction(transaction, { counter, turnstile, scope })
+      return rowSecurity && grant ? guardTransaction(wrapped, rowSecurity, grant) : wrapped
     },
   }
 }

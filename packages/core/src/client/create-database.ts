@@ -16,6 +16,7 @@ import { createLifecycle } from './lifecycle.ts'
 import { logEvents } from './log-events.ts'
 import { DatabasePool } from './pool.ts'
 import { withSession } from './session.ts'
+import { createRowSecurity } from './row-security.ts'
 import { createSettler } from './settle.ts'
 import { createSqlClient } from './sql-client.ts'
 import { createStatementCounter } from './statement-metrics.ts'
@@ -31,7 +32,7 @@ import type { Database, DatabaseMethods, DatabaseOptions, PrismaClientLike } fro
 export function createDatabase<Client extends PrismaClientLike>(
   options: DatabaseOptions<Client>,
 ): Database<Client> {
-  const { client, metadata, use, instance, logger, ...input } = options
+  const { client, metadata, use, instance, logger, rowSecurity, ...input } = options
   const config = parseConfig(input)
   for (const warning of config.warnings) process.emitWarning(warning, 'DbConfigWarning')
   const create = (): Database<Client> => assemble(options, config)
@@ -51,6 +52,7 @@ function assemble<Client extends PrismaClientLike>(
   const ambient = createAmbient()
   const lifecycle = createLifecycle()
   const settler = createSettler(pool)
+  const rowSecurity = options.rowSecurity && createRowSecurity(options.rowSecurity, { metadata, events })
 
   const interceptors = options.use ?? []
   const intercept = compose(interceptors)
@@ -62,6 +64,7 @@ function assemble<Client extends PrismaClientLike>(
       counter,
       schema: config.schema,
       opening: ambient.opening,
+      rowSecurity,
     }),
   )
   const extension = createExtension({
@@ -72,6 +75,7 @@ function assemble<Client extends PrismaClientLike>(
     slowQueryMs: config.slowQueryMs,
     metadata,
     server,
+    rowSecurity,
   })
   const client = (plain.$extends as (extension: object) => Client)(extension)
   const transactions = createTransactions(client, {
@@ -86,10 +90,18 @@ function assemble<Client extends PrismaClientLike>(
     maxWaitMs: config.pool.connectTimeoutMs,
   })
 
-  const sql = createSqlClient({ pool, ambient, lifecycle, counter, transaction: transactions.run, server })
+  const around = { pool, ambient, lifecycle, counter, transaction: transactions.run, server, rowSecurity }
+  const sql = createSqlClient({ ...around, withoutTenant: 'refuse' })
+  const packagesSql = createSqlClient({ ...around, withoutTenant: 'nothing' })
   const endings: (() => Promise<void>)[] = []
   for (const interceptor of interceptors) {
-    interceptor.attach?.({ metadata, sql, onClose: (end) => void endings.push(end) })
+    interceptor.attach?.({
+      metadata,
+      schema: config.schema,
+      sql: packagesSql,
+      events,
+      onClose: (end) => void endings.push(end),
+    })
   }
 
   let closing: Promise<void> | undefined
@@ -107,9 +119,9 @@ function assemble<Client extends PrismaClientLike>(
     events.emit('database.closed', { abandoned })
   }
   const { connect, mode } = createConnector({ pool, lifecycle, settler, events, config, server })
-  const ask = (): Promise<unknown> => sql.query('SELECT 1')
+  const ask = (): Promise<unknown> => packagesSql.query('SELECT 1')
 
-  const around = { ambient, transactions, connect, close }
+  const facade = { ambient, transactions, connect, close }
   const methods: DatabaseMethods<Client> = {
     connect,
     close,
@@ -133,10 +145,10 @@ function assemble<Client extends PrismaClientLike>(
     metadata,
     health: createHealthCheck({ pool, events, slowQueryMs: config.slowQueryMs, ask }),
     session: (fn) => lifecycle.track(() => withSession(config, mode(), fn)),
-    $client: createFacade(client, around),
+    $client: createFacade(client, facade),
     [Symbol.asyncDispose]: () => close(),
   }
-  const database = createFacade(client, around, methods) as Database<Client>
+  const database = createFacade(client, facade, methods) as Database<Client>
   return database
 }
 

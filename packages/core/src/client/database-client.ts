@@ -2,6 +2,7 @@ import pg from 'pg'
 import { currentContext } from '../context.ts'
 import { DatabaseError } from '../database-error.ts'
 import { requestCancel } from './cancel-request.ts'
+import { queryWith, type Settings } from './preset-query.ts'
 
 /** How long the answer to a cancel request may take before the connection is given up. */
 const graceMs = 1_000
@@ -21,6 +22,8 @@ export interface Begin {
 export interface DatabaseClient extends pg.Client {
   /** Consumed by the next BEGIN. */
   beginWith: Begin | undefined
+  /** Consumed by the next statement: settings that hold for it alone. */
+  presetWith: Settings | undefined
 }
 
 /** Makes the pool's class of clients. `queryTimeoutMs`: longest run of a statement, 0 for no limit. */
@@ -31,6 +34,7 @@ export function databaseClientClass(
 ) => DatabaseClient {
   return class extends pg.Client implements DatabaseClient {
     beginWith: Begin | undefined
+    presetWith: Settings | undefined
 
     // node-postgres overloads `query` nine times; only promises are watched, callbacks and streams pass through.
     override query(...args: never[]): never {
@@ -41,9 +45,16 @@ export function databaseClientClass(
       const limits = limitsOf(queryTimeoutMs)
       if (limits.refusal) return Promise.reject(limits.refusal) as never
       if (text === 'BEGIN' && this.beginWith) return this.#begin(this.beginWith) as never
-      const running = super.query(...(args as unknown as [string])) as unknown as Promise<pg.QueryResult>
+      const running = this.#send(args)
       if (text === 'COMMIT') return running.then(assertCommitted) as never
       return limit(this, running, limits) as never
+    }
+
+    #send(args: readonly unknown[]): Promise<pg.QueryResult> {
+      const send = (...given: readonly unknown[]): unknown => super.query(...(given as [string]))
+      const preset = this.presetWith
+      this.presetWith = undefined
+      return (preset ? queryWith(preset, args, send) : send(...args)) as Promise<pg.QueryResult>
     }
 
     async #begin({ sql, onRows }: Begin): Promise<pg.QueryResult> {

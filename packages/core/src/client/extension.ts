@@ -5,6 +5,7 @@ import type { SchemaMetadata } from '../metadata.ts'
 import { type compose, kindOfAction, type Operation } from '../operation.ts'
 import type { Ambient } from './ambient.ts'
 import type { Lifecycle } from './lifecycle.ts'
+import type { RowSecurity } from './row-security.ts'
 
 /** What the extension needs around it. */
 export interface ExtensionOptions {
@@ -16,15 +17,22 @@ export interface ExtensionOptions {
   readonly slowQueryMs: number
   readonly metadata: SchemaMetadata | undefined
   readonly server: string
+  /** Absent where no policies are to be served. */
+  readonly rowSecurity: RowSecurity | undefined
 }
 
 interface HookParameters {
   readonly model?: string
   readonly operation: string
   readonly args: unknown
-  readonly query: (args: unknown) => Promise<unknown>
-  /** Prisma's own, not public: only used to see a batch, which is otherwise invisible. */
-  readonly __internalParams?: { readonly transaction?: unknown }
+  readonly query: (args: unknown, internal?: InternalParameters) => Promise<unknown>
+  /** Prisma's own, not public: it alone shows a batch, and takes another action. */
+  readonly __internalParams?: InternalParameters
+}
+
+interface InternalParameters {
+  readonly action?: string
+  readonly transaction?: { readonly lock?: object }
 }
 
 /**
@@ -32,7 +40,7 @@ interface HookParameters {
  * concern, because each costs 10 to 20 µs per call and its own share of type checking.
  */
 export function createExtension(options: ExtensionOptions): object {
-  const { intercept, ambient, lifecycle, events, slowQueryMs, metadata, server } = options
+  const { intercept, ambient, lifecycle, events, slowQueryMs, metadata, server, rowSecurity } = options
 
   function toDbError(error: unknown, operation: Operation): unknown {
     const { model, action, kind, inTransaction } = operation
@@ -40,13 +48,27 @@ export function createExtension(options: ExtensionOptions): object {
   }
 
   /** Interceptors get classified errors, and what they throw themselves is left alone. */
-  function start(operation: Operation, query: HookParameters['query']): Promise<unknown> {
-    if (!intercept) return query(operation.args)
+  function start(operation: Operation, hook: HookParameters): Promise<unknown> {
+    if (!intercept) return send(operation, hook)
     return intercept(operation, (current) =>
-      query(current.args).catch((error: unknown) => {
+      send(current, hook).catch((error: unknown) => {
         throw toDbError(error, current)
       }),
     )
+  }
+
+  function send(operation: Operation, hook: HookParameters): Promise<unknown> {
+    if (!rowSecurity) return forward(operation, hook)
+    // A batch has one lock for all its calls; savepoints share the transaction around them.
+    const given = hook.__internalParams?.transaction
+    const transaction = (ambient.scope() ?? ambient.batch())?.root ?? given?.lock ?? given
+    return rowSecurity.run(operation, transaction, () => forward(rowSecurity.unmerged(operation), hook))
+  }
+
+  /** An interceptor may ask for another action of the same model. */
+  function forward({ args, action }: Pick<Operation, 'args' | 'action'>, hook: HookParameters): Promise<unknown> {
+    const { query, operation: asked, __internalParams: internal } = hook
+    return action === asked ? query(args) : query(args, { ...internal, action })
   }
 
   function end(operation: Operation, startedAt: number): void {
@@ -69,7 +91,8 @@ export function createExtension(options: ExtensionOptions): object {
   return {
     name: '@org/db-core',
     query: {
-      async $allOperations({ model, operation: action, args, query, __internalParams }: HookParameters) {
+      async $allOperations(hook: HookParameters) {
+        const { model, operation: action, args, __internalParams } = hook
         const transaction = ambient.scope() ?? ambient.batch()
         const inTransaction = transaction !== undefined || __internalParams?.transaction !== undefined
         const operation: Operation = {
@@ -88,7 +111,7 @@ export function createExtension(options: ExtensionOptions): object {
         if (!inTransaction) lifecycle.enter()
         const startedAt = performance.now()
         try {
-          return await start(operation, query)
+          return await start(operation, hook)
         } catch (error) {
           throw intercept ? error : toDbError(error, operation)
         } finally {

@@ -3,6 +3,7 @@ export { createDatabase } from './create-database.ts'
 export type { DatabaseHealth } from './health.ts'
 export type { Logger } from './log-events.ts'
 export type { ConnectionMetrics, PoolMetrics } from './pool.ts'
+export type { RowSecurityOptions } from './row-security.ts'
 export type { StatementMetrics } from './statement-metrics.ts'
 export type { Transaction } from './transaction-scope.ts'
 export type {

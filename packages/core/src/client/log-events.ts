@@ -23,6 +23,7 @@ const levels: Readonly<Record<keyof DatabaseEvents, Level>> = {
   'database.replica.down': 'warn',
   'database.replica.up': 'info',
   'database.failover': 'warn',
+  'database.tenant.bypassed': 'info',
   'database.hook.failed': 'error',
 }
 

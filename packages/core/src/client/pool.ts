@@ -4,6 +4,7 @@ import { currentContext, restoreContext } from '../context.ts'
 import { isDbError } from '../errors.ts'
 import type { DatabaseEvents, EventSource } from '../events.ts'
 import { type DatabaseClient, databaseClientClass } from './database-client.ts'
+import type { Settings } from './preset-query.ts'
 
 /** How many connections the pool has, and how it came by them. */
 export interface PoolMetrics {
@@ -24,7 +25,7 @@ export interface ConnectionMetrics {
 }
 
 /** A connection that is lent out. */
-export type PooledClient = pg.PoolClient & Pick<DatabaseClient, 'beginWith'>
+export type PooledClient = pg.PoolClient & Pick<DatabaseClient, 'beginWith' | 'presetWith'>
 
 /** A pool that counts, reports and can tell which connection was handed out. */
 export class DatabasePool extends pg.Pool {
@@ -35,6 +36,7 @@ export class DatabasePool extends pg.Pool {
   #closed = 0
   #failed = 0
   #onNextConnect: ((client: PooledClient) => void) | undefined
+  #presetNext: Settings | undefined
 
   constructor(config: DatabaseConfig, events: EventSource<DatabaseEvents>) {
     super(toPoolConfig(config))
@@ -63,9 +65,11 @@ export class DatabasePool extends pg.Pool {
   #query(args: readonly never[]): Promise<unknown> {
     // A connection that was waited for arrives in the context of whoever gave it back.
     const context = currentContext()
+    const preset = this.#presetNext
     return new Promise((resolve, reject) => {
       this.connect((failure, client, release) => {
         if (failure || !client) return reject(failure)
+        if (preset) (client as PooledClient).presetWith = preset
         const running = restoreContext(context, () => client.query(...(args as unknown as [string])))
         running.then(
           (result) => {
@@ -79,6 +83,16 @@ export class DatabasePool extends pg.Pool {
         )
       })
     })
+  }
+
+  /** Runs `start`, which calls `query` before it returns; `settings` hold for that statement alone. */
+  withSettings<T>(settings: Settings, start: () => T): T {
+    this.#presetNext = settings
+    try {
+      return start()
+    } finally {
+      this.#presetNext = undefined
+    }
   }
 
   /** Runs `start`, which asks for a connection before it returns, and tells `listener` which one it got. */

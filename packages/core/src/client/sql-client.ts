@@ -1,10 +1,13 @@
 import type pg from 'pg'
 import { classify } from '../classify.ts'
+import { currentContext } from '../context.ts'
 import type { SqlClient, SqlExecutor } from '../sql.ts'
 import type { Ambient } from './ambient.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { DatabasePool } from './pool.ts'
+import type { Grant, RowSecurity } from './row-security.ts'
 import type { StatementCounter } from './statement-metrics.ts'
+import type { TransactionScope } from './transaction-scope.ts'
 import type { RunTransaction } from './transactions.ts'
 
 /** What the SQL client needs around it. */
@@ -15,24 +18,39 @@ export interface SqlClientOptions {
   readonly counter: StatementCounter
   readonly transaction: RunTransaction
   readonly server: string
+  /** Absent where no policies are to be served. */
+  readonly rowSecurity: RowSecurity | undefined
+  /** `refuse`: SQL without a tenant is an error. `nothing`: it runs, and policies show it no tenant's rows. */
+  readonly withoutTenant: 'refuse' | 'nothing'
 }
 
 /** SQL beside Prisma: on the ambient transaction's connection, else on any connection of the pool. */
 export function createSqlClient(options: SqlClientOptions): SqlClient {
-  const { pool, ambient, lifecycle, counter, transaction, server } = options
+  const { pool, ambient, lifecycle, counter, transaction, server, rowSecurity, withoutTenant } = options
+
+  function grantOf(scope: TransactionScope | undefined): Grant | undefined {
+    if (!rowSecurity) return undefined
+    const context = currentContext()
+    const grant =
+      withoutTenant === 'refuse' ? rowSecurity.grant(context, { action: 'sql' }) : rowSecurity.grantAnyway(context)
+    // What works for nobody shares any transaction: it is our packages', and the settings are those of BEGIN.
+    if (scope && grant.party !== undefined) rowSecurity.join(scope.root, grant)
+    return grant
+  }
 
   const query: SqlExecutor['query'] = async (sql, params, { signal } = {}) => {
     signal?.throwIfAborted()
     const scope = ambient.scope()
     if (scope?.endedBy) throw scope.endedBy
     const open = scope?.connection
+    const grant = grantOf(scope)
     const run = (on: pg.PoolClient | DatabasePool): Promise<pg.QueryResult | pg.QueryResult[]> =>
       counter.measure(() => (params === undefined ? on.query(sql) : on.query(sql, [...params])))
     if (scope) scope.running += 1
     try {
       const result = await (open
         ? open.turnstile.pass(() => run(open.connection))
-        : lifecycle.track(() => run(pool)))
+        : lifecycle.track(() => (grant ? pool.withSettings(grant.settings, () => run(pool)) : run(pool))))
       return rowsOf(result)
     } catch (error) {
       throw classify(error, { action: 'sql', inTransaction: open !== undefined, server }) ?? error

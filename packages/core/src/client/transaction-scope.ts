@@ -61,6 +61,11 @@ export class TransactionScope implements Transaction {
     this.#open ??= connection
   }
 
+  /** The transaction that this one is a savepoint of, or itself. */
+  get root(): TransactionScope {
+    return this.parent?.root ?? this
+  }
+
   get connection(): OpenConnection | undefined {
     return this.#open ?? this.parent?.connection
   }

@@ -9,6 +9,7 @@ import type { SqlClient } from '../sql.ts'
 import type { DatabaseHealth } from './health.ts'
 import type { Logger } from './log-events.ts'
 import type { ConnectionMetrics, PoolMetrics } from './pool.ts'
+import type { RowSecurityOptions } from './row-security.ts'
 import type { StatementMetrics } from './statement-metrics.ts'
 import type { Transaction } from './transaction-scope.ts'
 
@@ -30,6 +31,11 @@ export interface DatabaseOptions<Client extends PrismaClientLike> extends Databa
   readonly metadata?: SchemaMetadata
   /** What stands between callers and the database; the order comes from the stages. Default: nothing. */
   readonly use?: readonly Interceptor[]
+  /**
+   * Tells PostgreSQL's row-level security the tenant of each statement, and refuses statements without one. It
+   * needs `metadata`, and policies: see `rowSecurityPolicies`. Default: none.
+   */
+  readonly rowSecurity?: RowSecurityOptions
   /**
    * Makes the call return the living instance of that name in this process, if its configuration is the same:
    * for frameworks that reload modules. One with another configuration is closed and replaced. Default: none.

@@ -1,0 +1,105 @@
+import { type Args, fieldIn, isArgs, type Scope } from './scope.ts'
+import { scopeWhere } from './scope-where.ts'
+
+/** What must be looked at in a result, because Prisma can't filter it in the query. */
+export type Checks = ReadonlyMap<string, Check>
+
+/** One relation of a result. */
+export interface Check {
+  /** The tenant's field of the related row; absent where only what is below it has to be looked at. */
+  readonly field?: string
+  /** Whether the caller did not ask for that field. */
+  readonly strip: boolean
+  readonly isRequired: boolean
+  readonly below?: Checks
+}
+
+/** Arguments with scoped `include`, `select` and `_count`, and what is left to check in the result. */
+export function scopeSelection(
+  args: Args,
+  model: string,
+  scope: Scope,
+): { readonly args: Args; readonly checks: Checks | undefined } {
+  let scoped = args
+  let checks: Checks | undefined
+  for (const key of ['include', 'select'] as const) {
+    const chosen = args[key]
+    if (!isArgs(chosen)) continue
+    const found = scopeChosen(chosen, model, scope)
+    if (found.chosen !== chosen) scoped = { ...scoped, [key]: found.chosen }
+    checks = found.checks ?? checks
+  }
+  return { args: scoped, checks }
+}
+
+function scopeChosen(
+  chosen: Args,
+  model: string,
+  scope: Scope,
+): { readonly chosen: Args; readonly checks: Checks | undefined } {
+  let scoped: Record<string, unknown> | undefined
+  const checks = new Map<string, Check>()
+  for (const [name, value] of Object.entries(chosen)) {
+    if (value === undefined || value === false || value === null) continue
+    const field = fieldIn(scope, model, name)
+    if (field === undefined && name === '_count') {
+      scoped ??= { ...chosen }
+      scoped[name] = scopeCount(value, model, scope)
+    }
+    if (field?.kind !== 'relation') continue
+    const below = scopeSelection(isArgs(value) ? value : {}, field.type, scope)
+    const tenantField = scope.fieldOf(field.type)
+    scoped ??= { ...chosen }
+    if (field.isList) {
+      const where = scopeWhere(below.args.where, field.type, scope)
+      scoped[name] = where === undefined ? emptyAsTrue(below.args) : { ...below.args, where }
+      if (below.checks) checks.set(name, { strip: false, isRequired: false, below: below.checks })
+      continue
+    }
+    const { args, strip } =
+      tenantField === undefined ? { args: below.args, strip: false } : withField(below.args, tenantField)
+    scoped[name] = emptyAsTrue(args)
+    if (tenantField === undefined && !below.checks) continue
+    checks.set(name, {
+      ...(tenantField !== undefined && { field: tenantField }),
+      strip,
+      isRequired: field.isRequired,
+      ...(below.checks && { below: below.checks }),
+    })
+  }
+  return { chosen: scoped ?? chosen, checks: checks.size > 0 ? checks : undefined }
+}
+
+function emptyAsTrue(args: Args): Args | true {
+  return Object.keys(args).length === 0 ? true : args
+}
+
+/** Sees to it that the result holds the tenant's field. */
+function withField(args: Args, field: string): { readonly args: Args; readonly strip: boolean } {
+  if (isArgs(args.select)) {
+    if (args.select[field] === true) return { args, strip: false }
+    return { args: { ...args, select: { ...args.select, [field]: true } }, strip: true }
+  }
+  if (isArgs(args.omit) && args.omit[field] === true) {
+    return { args: { ...args, omit: { ...args.omit, [field]: false } }, strip: true }
+  }
+  return { args, strip: false }
+}
+
+function scopeCount(value: unknown, model: string, scope: Scope): unknown {
+  const lists = Object.entries(scope.metadata.models[model]?.fields ?? {}).filter(
+    ([, { kind, isList }]) => kind === 'relation' && isList,
+  )
+  const asked: Args =
+    isArgs(value) && isArgs(value.select)
+      ? value.select
+      : Object.fromEntries(lists.map(([name]) => [name, true]))
+  const select: Record<string, unknown> = { ...asked }
+  for (const [name, { type }] of lists) {
+    const given = asked[name]
+    if (given !== true && !isArgs(given)) continue
+    const where = scopeWhere(isArgs(given) ? given.where : undefined, type, scope)
+    select[name] = where === undefined ? true : { where }
+  }
+  return { select }
+}

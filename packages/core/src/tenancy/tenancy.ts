@@ -1,0 +1,117 @@
+import { modelsOf } from '../models-of.ts'
+import type { Interceptor, InterceptorHost, Next, Operation } from '../operation.ts'
+import { checkReferences } from './check-references.ts'
+import { checkResult } from './check-result.ts'
+import { createScope } from './scope.ts'
+import { scopeOperation } from './scope-operation.ts'
+import { announceBypass, requireParty } from './system.ts'
+import { TenantError } from './tenant-error.ts'
+import { type TenantModelOptions, tenantFields } from './tenant-models.ts'
+
+/** How the column layer keeps tenants apart. */
+export interface TenancyOptions extends TenantModelOptions {
+  /**
+   * Models without a tenant's field that are meant to be shared. When given, `createDatabase` throws for any
+   * other model without one, so that a forgotten column is found at start. Default: every such model is shared.
+   */
+  readonly shared?: readonly string[]
+  /**
+   * Raw SQL (`$queryRaw` and its like) can't be scoped: `refuse` it outside of `asSystem`, or `allow` it because
+   * row-level security scopes it. Default `refuse`. `db.sql` passes no interceptor and is not covered.
+   */
+  readonly raw?: 'refuse' | 'allow'
+  /**
+   * Foreign keys given as plain values (`projectId: 7`) cost a look-up, which `trust` saves where the database's
+   * foreign keys include the tenant although the Prisma schema does not say so. Default `check`.
+   */
+  readonly references?: 'check' | 'trust'
+}
+
+/**
+ * Keeps every Prisma operation within the tenant of the context, nested ones included. The database object needs
+ * the option `metadata`. Operations on shared models alone need no tenant.
+ * @throws TenantError from operations: DB_TENANT_MISSING, DB_TENANT_MISMATCH, DB_TENANT_RAW_SQL, DB_TENANT_UNSUPPORTED
+ */
+export function tenancy(options: TenancyOptions = {}): Interceptor {
+  const hosts: Attached[] = []
+  return {
+    name: 'tenancy',
+    stage: 'guard',
+    attach(host) {
+      if (hosts.length > 0) throw new TypeError('tenancy: each database needs an interceptor of its own')
+      hosts.push(attached(host, options))
+    },
+    intercept(operation, next) {
+      const [host] = hosts
+      if (!host) throw new TypeError('tenancy: the interceptor is not attached to a database')
+      // What is thrown here must reject; async functions would break Prisma's merging of calls.
+      try {
+        return guard(operation, next, host, options)
+      } catch (error) {
+        return Promise.reject(error)
+      }
+    },
+  }
+}
+
+interface Attached {
+  readonly host: InterceptorHost
+  readonly metadata: NonNullable<InterceptorHost['metadata']>
+  readonly fields: ReadonlyMap<string, string>
+}
+
+function attached(host: InterceptorHost, options: TenancyOptions): Attached {
+  const { metadata } = host
+  if (!metadata) throw new TypeError('tenancy: createDatabase needs the option metadata')
+  const fields = tenantFields(metadata, options)
+  const { shared } = options
+  const forgotten =
+    shared && Object.keys(metadata.models).filter((name) => !fields.has(name) && !shared.includes(name))
+  if (forgotten?.length) throw new TypeError(`tenancy: no tenant's field in ${forgotten.join(', ')}`)
+  return { host, metadata, fields }
+}
+
+function guard(
+  operation: Operation,
+  next: Next,
+  attachedTo: Attached,
+  options: TenancyOptions,
+): Promise<unknown> {
+  const { model, action, layer, context } = operation
+  const { host, metadata, fields } = attachedTo
+  // A repository's method ends in operations of the client, which come here too.
+  if (layer !== 'client' || action === '$transaction') return next(operation)
+  if (model === undefined) {
+    if (options.raw === 'allow') return next(operation)
+    const party = requireParty(context, operation)
+    if (!('system' in party)) {
+      throw new TenantError(
+        'DB_TENANT_RAW_SQL',
+        `${action} was refused: raw SQL can't be scoped to a tenant`,
+        { action },
+      )
+    }
+    announceBypass(host.events, party.system, context)
+    return next(operation)
+  }
+  if (!fields.has(model) && !touches(operation, attachedTo)) return next(operation)
+  const party = requireParty(context, operation)
+  if ('system' in party) {
+    announceBypass(host.events, party.system, context)
+    return next(operation)
+  }
+  const scope = createScope({ metadata, fields, tenant: party.tenant, action })
+  const { args, checks } = scopeOperation(operation.args, model, scope)
+  const scoped = { ...operation, args }
+  const start = (): Promise<unknown> => next(scoped)
+  const running =
+    scope.references.length > 0 && options.references !== 'trust'
+      ? checkReferences(scope, host.sql, host.schema).then(start)
+      : start()
+  return checks ? running.then((result) => checkResult(result, checks, model, scope)) : running
+}
+
+function touches(operation: Operation, { metadata, fields }: Attached): boolean {
+  for (const model of modelsOf(operation, metadata)) if (fields.has(model)) return true
+  return false
+}
