@@ -74,11 +74,13 @@ function checkStock(
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
   const sold = sum(films.map((film) => film.sold))
   const left = sum(films.map((film) => film.stock))
+  const before = sum([...loaded.values()])
+  const equals = sold + left === before ? '=' : '≠'
   return [
     {
       name: 'sold + left = loaded, for every film',
       holds: wrong === 0 && films.length === loaded.size,
-      detail: `${text(films.length)} films: ${text(sold)} sold + ${text(left)} left = ${text(sum([...loaded.values()]))} loaded${other(wrong, 'wrong')}`,
+      detail: `${text(films.length)} films: ${text(sold)} sold + ${text(left)} left ${equals} ${text(before)} loaded${other(wrong, 'wrong')}`,
     },
     { name: 'no stock below zero', holds: below === 0, detail: `${text(below)} films below` },
   ]
