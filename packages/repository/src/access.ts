@@ -1,4 +1,3 @@
-import { classify, kindOfAction } from '@org/db-core'
 import { type Action, type Binding, bind } from './binding.ts'
 import { RepositoryError } from './errors.ts'
 import { findKey, type Key, type KeySpec } from './key.ts'
@@ -44,13 +43,14 @@ export class Access {
     return bind(client, this.#name)
   }
 
-  /** Asks Prisma at once: its promise would wait for the first `then` and run in the context of that. */
-  perform(action: Action, args: object): PromiseLike<unknown> {
-    const { delegate, model, metadata, inTransaction } = this.binding
-    return delegate[action](args).then(undefined, (error: unknown) => {
-      const hints = { metadata, model, action, kind: kindOfAction(action), inTransaction: inTransaction() }
-      throw classify(error, hints) ?? error
-    })
+  /** What Prisma answers, started at once. */
+  perform(action: Action, args: object): Promise<unknown> {
+    return this.binding.perform[action](args)
+  }
+
+  /** The row as the repository returns it; without a mapper, no promise is put around Prisma's. */
+  mapped(row: Promise<unknown>): Promise<never> {
+    return this.#mapper === undefined ? (row as Promise<never>) : row.then((found) => this.one(found))
   }
 
   async count(where: unknown): Promise<number> {
@@ -69,7 +69,7 @@ export class Access {
   /** Prisma's arguments: the caller's options, what the method adds, and what the mapper reads of a row. */
   args(options: object | undefined, own?: object): object {
     if (this.#mapper === undefined) return options === undefined ? (own ?? {}) : { ...options, ...own }
-    const selected = ['select', 'include', 'omit'].find((key) => options !== undefined && key in options)
+    const selected = ['select', 'include', 'omit'].find((key) => Reflect.get(options ?? {}, key) !== undefined)
     if (selected !== undefined) {
       throw new RepositoryError(
         'DB_REPOSITORY_ARGUMENT',

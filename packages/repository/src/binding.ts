@@ -1,34 +1,33 @@
-import type { ModelMetadata, SchemaMetadata } from '@org/db-core'
+import { classify, kindOfAction, type ModelMetadata, type SchemaMetadata } from '@org/db-core'
 import { RepositoryError } from './errors.ts'
 
-/** The slice of Prisma's model object that is relied on. */
-export interface DelegateLike {
-  readonly $name: string
-  /** Prisma's field references; they also tell which scalar fields there are. */
-  readonly fields: Readonly<Record<string, FieldReference>>
-  findUnique(args: object): PromiseLike<unknown>
-  findUniqueOrThrow(args: object): PromiseLike<unknown>
-  findFirst(args: object): PromiseLike<unknown>
-  findMany(args: object): PromiseLike<unknown>
-  count(args: object): PromiseLike<unknown>
-  create(args: object): PromiseLike<unknown>
-  update(args: object): PromiseLike<unknown>
-  delete(args: object): PromiseLike<unknown>
-}
-
 /** The Prisma actions that a repository's own methods use. */
-export type Action = Exclude<keyof DelegateLike, '$name' | 'fields'>
+const actions = [
+  'findUnique',
+  'findUniqueOrThrow',
+  'findFirst',
+  'findMany',
+  'count',
+  'create',
+  'update',
+  'delete',
+] as const
+export type Action = (typeof actions)[number]
 
-interface FieldReference {
-  readonly typeName: string
+/** The slice of Prisma's model object that is relied on. */
+interface DelegateLike extends Readonly<Record<Action, (args: object) => PromiseLike<unknown>>> {
+  readonly $name: string
+  /** Prisma's field references; they also tell which scalar fields there are, and their types. */
+  readonly fields: Readonly<Record<string, { readonly typeName: string }>>
 }
 
 /** One model of one client, with what is known about both. */
 export interface Binding {
   readonly delegate: DelegateLike
+  /** Prisma's actions, started at once and with classified errors. */
+  readonly perform: Readonly<Record<Action, (args: object) => Promise<unknown>>>
   /** `Film` */
   readonly model: string
-  readonly metadata: SchemaMetadata | undefined
   readonly modelMetadata: ModelMetadata | undefined
   /** Whether a call made now would be part of a transaction. */
   readonly inTransaction: () => boolean
@@ -58,13 +57,39 @@ export function bind(client: unknown, name: string): Binding {
   const metadata = database?.metadata
   // Prisma takes `$extends` away from the clients that it hands to the callback of `$transaction`.
   const ofTransaction = !('$extends' in client)
+  const inTransaction = database ? () => database.inTransaction : () => ofTransaction
   return {
     delegate,
+    perform: performers(delegate, { model, metadata, inTransaction }),
     model,
-    metadata,
     modelMetadata: metadata?.models[model],
-    inTransaction: database ? () => database.inTransaction : () => ofTransaction,
+    inTransaction,
   }
+}
+
+interface Origin extends Pick<Binding, 'model' | 'inTransaction'> {
+  readonly metadata: SchemaMetadata | undefined
+}
+
+/** Made once, because looking a method up through Prisma's proxies costs as much as all else that is done here. */
+function performers(delegate: DelegateLike, origin: Origin): Binding['perform'] {
+  return Object.fromEntries(
+    actions.map((action) => [action, performer(delegate, action, origin)]),
+  ) as Binding['perform']
+}
+
+function performer(
+  delegate: DelegateLike,
+  action: Action,
+  { model, metadata, inTransaction }: Origin,
+): (args: object) => Promise<unknown> {
+  const method = delegate[action]
+  const fail = (error: unknown): never => {
+    const hints = { model, action, kind: kindOfAction(action), metadata, inTransaction: inTransaction() }
+    throw classify(error, hints) ?? error
+  }
+  // Prisma's promise waits for its first `then`, and would run in the context of that.
+  return (args) => method.call(delegate, args).then(undefined, fail) as Promise<never>
 }
 
 function isObject(value: unknown): value is object {
