@@ -1,5 +1,5 @@
 import type { DatabaseConfig } from '../config.ts'
-import { type ContextOptions, runInContext } from '../context.ts'
+import { runInContext } from '../context.ts'
 import { createEvents, type DatabaseEvents } from '../events.ts'
 import { compose } from '../operation.ts'
 import { parseConfig } from '../parse-config.ts'
@@ -15,8 +15,10 @@ import { forgetInstance, livingInstance } from './instances.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { logEvents } from './log-events.ts'
 import { DatabasePool } from './pool.ts'
-import { withSession } from './session.ts'
+import { createReplication } from './replicas/replication.ts'
+import { createRouter } from './replicas/router.ts'
 import { createRowSecurity } from './row-security.ts'
+import { withSession } from './session.ts'
 import { createSettler } from './settle.ts'
 import { createSqlClient } from './sql-client.ts'
 import { createStatementCounter } from './statement-metrics.ts'
@@ -57,30 +59,53 @@ function assemble<Client extends PrismaClientLike>(
   const interceptors = options.use ?? []
   const intercept = compose(interceptors)
 
-  const plain = options.client(
+  const replication = createReplication(config)
+  const writing = replication.writing(lifecycle)
+
+  const adapterOn = (on: DatabasePool): ReturnType<typeof createAdapter> =>
     createAdapter({
       begin: (scope) => beginOf(scope, config),
-      pool,
+      pool: on,
       counter,
       schema: config.schema,
       opening: ambient.opening,
       rowSecurity,
-    }),
-  )
-  const extension = createExtension({
-    intercept: interceptors.length > 0 ? intercept : undefined,
-    ambient,
-    lifecycle,
-    events,
-    slowQueryMs: config.slowQueryMs,
-    metadata,
-    server,
-    rowSecurity,
-  })
-  const client = (plain.$extends as (extension: object) => Client)(extension)
+    })
+  const plains: PrismaClientLike[] = []
+  function clientOn(
+    adapter: ReturnType<typeof createAdapter>,
+    role: Pick<Parameters<typeof createExtension>[0], 'server' | 'consistency'>,
+  ): Client {
+    const plain = options.client(adapter)
+    plains.push(plain)
+    const extension = createExtension({
+      intercept: interceptors.length > 0 ? intercept : undefined,
+      ambient,
+      lifecycle,
+      events,
+      slowQueryMs: config.slowQueryMs,
+      metadata,
+      rowSecurity,
+      ...role,
+    })
+    return (plain.$extends as (extension: object) => Client)(extension)
+  }
+  const client = clientOn(adapterOn(pool), { server, consistency: replication.consistency })
+  const router =
+    config.replicas.nodes.length === 0
+      ? undefined
+      : createRouter({
+          config,
+          events,
+          ...replication,
+          primary: client,
+          primaryAdapter: adapterOn(pool),
+          adapter: adapterOn,
+          client: (adapter, at) => clientOn(adapter, { server: at, consistency: undefined }),
+        })
   const transactions = createTransactions(client, {
     ambient,
-    lifecycle,
+    lifecycle: writing,
     intercept,
     events,
     metadata,
@@ -90,9 +115,9 @@ function assemble<Client extends PrismaClientLike>(
     maxWaitMs: config.pool.connectTimeoutMs,
   })
 
-  const around = { pool, ambient, lifecycle, counter, transaction: transactions.run, server, rowSecurity }
-  const sql = createSqlClient({ ...around, withoutTenant: 'refuse' })
-  const packagesSql = createSqlClient({ ...around, withoutTenant: 'nothing' })
+  const around = { pool, ambient, counter, transaction: transactions.run, server, rowSecurity }
+  const sql = createSqlClient({ ...around, lifecycle: writing, withoutTenant: 'refuse' })
+  const packagesSql = createSqlClient({ ...around, lifecycle: writing, withoutTenant: 'nothing' })
   const endings: (() => Promise<void>)[] = []
   for (const interceptor of interceptors) {
     interceptor.attach?.({
@@ -113,19 +138,39 @@ function assemble<Client extends PrismaClientLike>(
     if (options.instance !== undefined) forgetInstance(options.instance, database)
     const abandoned = await lifecycle.drain(drainTimeoutMs)
     await Promise.allSettled(endings.map((end) => end()))
-    await pool.close()
-    await plain.$disconnect()
+    await Promise.all([pool.close(), router?.close(), replication.close()])
+    await Promise.all(plains.map((plain) => plain.$disconnect()))
     lifecycle.end()
     events.emit('database.closed', { abandoned })
   }
-  const { connect, mode } = createConnector({ pool, lifecycle, settler, events, config, server })
-  const ask = (): Promise<unknown> => packagesSql.query('SELECT 1')
+  const { connect: connectPrimary, mode } = createConnector({
+    pool,
+    lifecycle,
+    settler,
+    events,
+    config,
+    server,
+  })
+  const connect = async (): Promise<void> => {
+    await connectPrimary()
+    await router?.start()
+  }
+  const reader = createSqlClient({ ...around, lifecycle, withoutTenant: 'nothing' })
+  const ask = (): Promise<unknown> => reader.query('SELECT 1')
 
-  const facade = { ambient, transactions, connect, close }
+  const facade = { ambient, transactions, connect, close, route: undefined }
+  const routed = { ...facade, route: router?.route }
   const methods: DatabaseMethods<Client> = {
     connect,
     close,
-    run: (context: ContextOptions, fn) => runInContext(context, fn),
+    run: ({ consistency: token, ...context }, fn) =>
+      runInContext(context, () => {
+        if (token !== undefined) replication.consistency.see(token)
+        return fn()
+      }),
+    consistencyToken: replication.consistency.token,
+    primary: createFacade(client, facade),
+    replica: createFacade(client, { ...facade, route: router?.replicaRoute }),
     transaction: transactions.run,
     afterCommit(hook) {
       const scope = ambient.scope()
@@ -140,15 +185,15 @@ function assemble<Client extends PrismaClientLike>(
     },
     sql,
     events,
-    metrics: () => ({ ...pool.metrics(), queries: counter.metrics() }),
+    metrics: () => ({ ...pool.metrics(), queries: counter.metrics(), replicas: router?.metrics() ?? [] }),
     config,
     metadata,
     health: createHealthCheck({ pool, events, slowQueryMs: config.slowQueryMs, ask }),
-    session: (fn) => lifecycle.track(() => withSession(config, mode(), fn)),
-    $client: createFacade(client, facade),
+    session: (fn) => writing.track(() => withSession(config, mode(), fn)),
+    $client: createFacade(client, routed),
     [Symbol.asyncDispose]: () => close(),
   }
-  const database = createFacade(client, facade, methods) as Database<Client>
+  const database = createFacade(client, routed, methods) as Database<Client>
   return database
 }
 

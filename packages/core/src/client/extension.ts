@@ -5,6 +5,7 @@ import type { SchemaMetadata } from '../metadata.ts'
 import { type compose, kindOfAction, type Operation } from '../operation.ts'
 import type { Ambient } from './ambient.ts'
 import type { Lifecycle } from './lifecycle.ts'
+import type { Consistency } from './replicas/consistency.ts'
 import type { RowSecurity } from './row-security.ts'
 
 /** What the extension needs around it. */
@@ -19,6 +20,8 @@ export interface ExtensionOptions {
   readonly server: string
   /** Absent where no policies are to be served. */
   readonly rowSecurity: RowSecurity | undefined
+  /** Remembers writes; absent for a replica's client. */
+  readonly consistency: Consistency | undefined
 }
 
 interface HookParameters {
@@ -32,6 +35,8 @@ interface HookParameters {
 
 interface InternalParameters {
   readonly action?: string
+  /** Where a followed relation (`findUnique(…).items()`) lies in the result: `['select', 'items']`. */
+  readonly dataPath?: readonly string[]
   readonly transaction?: { readonly lock?: object }
 }
 
@@ -41,6 +46,7 @@ interface InternalParameters {
  */
 export function createExtension(options: ExtensionOptions): object {
   const { intercept, ambient, lifecycle, events, slowQueryMs, metadata, server, rowSecurity } = options
+  const { consistency } = options
 
   function toDbError(error: unknown, operation: Operation): unknown {
     const { model, action, kind, inTransaction } = operation
@@ -66,9 +72,15 @@ export function createExtension(options: ExtensionOptions): object {
   }
 
   /** An interceptor may ask for another action of the same model. */
-  function forward({ args, action }: Pick<Operation, 'args' | 'action'>, hook: HookParameters): Promise<unknown> {
+  function forward(
+    { args, action }: Pick<Operation, 'args' | 'action'>,
+    hook: HookParameters,
+  ): Promise<unknown> {
     const { query, operation: asked, __internalParams: internal } = hook
-    return action === asked ? query(args) : query(args, { ...internal, action })
+    // Interceptors see results that fit the arguments: what was followed is taken out after them.
+    const isFollowed = intercept !== undefined && (internal?.dataPath?.length ?? 0) > 0
+    if (action === asked && !isFollowed) return query(args)
+    return query(args, { ...internal, action, ...(isFollowed && { dataPath: [] }) })
   }
 
   function end(operation: Operation, startedAt: number): void {
@@ -109,11 +121,17 @@ export function createExtension(options: ExtensionOptions): object {
         if (scope?.endedBy) throw scope.endedBy
         if (scope) scope.running += 1
         if (!inTransaction) lifecycle.enter()
+        // What is in a transaction is written when that commits.
+        const endWrite = inTransaction || operation.kind === 'read' ? undefined : consistency?.begin()
         const startedAt = performance.now()
         try {
-          return await start(operation, hook)
+          const result = await start(operation, hook)
+          endWrite?.()
+          return intercept ? follow(result, __internalParams?.dataPath) : result
         } catch (error) {
-          throw intercept ? error : toDbError(error, operation)
+          const failure = intercept ? error : toDbError(error, operation)
+          endWrite?.(failure)
+          throw failure
         } finally {
           if (scope) scope.running -= 1
           end(operation, startedAt)
@@ -121,4 +139,15 @@ export function createExtension(options: ExtensionOptions): object {
       },
     },
   }
+}
+
+/** What lies at the end of Prisma's path, whose every other part is `select` or `include`. */
+function follow(result: unknown, path: readonly string[] = []): unknown {
+  let found = result
+  for (const name of path) {
+    if (name === 'select' || name === 'include') continue
+    if (typeof found !== 'object' || found === null) return null
+    found = Reflect.get(found, name) as unknown
+  }
+  return found
 }

@@ -1,6 +1,8 @@
 import { DatabaseError } from '../database-error.ts'
+import { kindOfAction } from '../operation.ts'
 import type { Ambient } from './ambient.ts'
 import { bindToCall, isPrismaPromise } from './call-promise.ts'
+import { type Route, routedCall } from './replicas/routed-call.ts'
 import type { TransactionScope } from './transaction-scope.ts'
 import type { Transactions } from './transactions.ts'
 
@@ -10,6 +12,8 @@ export interface FacadeOptions {
   readonly transactions: Transactions
   readonly close: () => Promise<void>
   readonly connect: () => Promise<void>
+  /** Where reads go; absent when they go to the primary. */
+  readonly route: Route | undefined
 }
 
 /** Prisma's options of an interactive transaction. */
@@ -29,14 +33,16 @@ export function createFacade<Client extends object, Methods extends object = obj
   options: FacadeOptions,
   methods?: Methods,
 ): Client & Methods {
-  const { ambient } = options
+  const { ambient, route } = options
   const cache = new Map<PropertyKey, unknown>()
 
   const own: Readonly<Record<string, unknown>> = {
     $connect: options.connect,
     $disconnect: options.close,
     $transaction: (work: unknown, given: PrismaTransactionOptions = {}) =>
-      transact(work, given, options.transactions),
+      route?.replicaOnly
+        ? Promise.reject(readOnly('$transaction'))
+        : transact(work, given, options.transactions),
     $extends: () => {
       throw new DatabaseError(
         'DB_VALIDATION',
@@ -51,9 +57,10 @@ export function createFacade<Client extends object, Methods extends object = obj
     const value: unknown = Reflect.get(client, property, client)
     if (typeof value === 'function') {
       const inside = (scope: TransactionScope): object => scope.client ?? client
-      return boundMethod({ base: client, value: value as Method, property, inside, ambient })
+      const bound = { base: client, value: value as Method, property, inside, ambient }
+      return route?.replicaOnly ? replicaMethod(bound, route, (on) => on, client) : boundMethod(bound)
     }
-    return isDelegate(value) ? delegateFacade(property, value, ambient) : value
+    return isDelegate(value) ? delegateFacade(property, value, { client, ambient, route }) : value
   }
 
   return new Proxy(client, {
@@ -70,7 +77,11 @@ export function createFacade<Client extends object, Methods extends object = obj
   }) as Client & Methods
 }
 
-function delegateFacade(model: PropertyKey, base: object, ambient: Ambient): object {
+function delegateFacade(
+  model: PropertyKey,
+  base: object,
+  { client, ambient, route }: Pick<FacadeOptions, 'ambient' | 'route'> & { readonly client: object },
+): object {
   const cache = new Map<PropertyKey, unknown>()
   const inside = (scope: TransactionScope): object => Reflect.get(scope.client ?? {}, model) as object
   return new Proxy(base, {
@@ -79,11 +90,21 @@ function delegateFacade(model: PropertyKey, base: object, ambient: Ambient): obj
       if (known !== undefined) return known
       const value: unknown = Reflect.get(target, property, target)
       if (typeof value !== 'function') return value
-      const method = boundMethod({ base, value: value as Method, property, inside, ambient })
+      const bound = { base, value: value as Method, property, inside, ambient }
+      const method = methodOn(bound)
       cache.set(property, method)
       return method
     },
   })
+
+  function methodOn(bound: BoundMethod): Method {
+    if (!route) return boundMethod(bound)
+    const part = (on: object): object => (on === client ? base : (Reflect.get(on, model) as object))
+    if (route.replicaOnly) return replicaMethod(bound, route, part, client)
+    return kindOfAction(String(bound.property)) === 'read'
+      ? routedMethod(bound, route, part, client)
+      : boundMethod(bound)
+  }
 }
 
 type Method = (...args: readonly unknown[]) => unknown
@@ -106,6 +127,46 @@ function boundMethod({ base, value, property, inside, ambient }: BoundMethod): M
     const result = Reflect.apply(method, target, args)
     return isPrismaPromise(result) ? bindToCall(result, site, ambient) : result
   }
+}
+
+/** A read that goes where `route` sends it; inside a transaction it belongs to that. */
+function routedMethod(bound: BoundMethod, route: Route, part: Part, primary: object): Method {
+  const { ambient, property } = bound
+  const inTransaction = boundMethod(bound)
+  const methods = new WeakMap<object, Method>()
+  // Prisma's objects are proxies, so what is looked up is kept.
+  const methodOn = (client: object): Method => {
+    const known = methods.get(client)
+    if (known) return known
+    const owner = part(client)
+    const method = (Reflect.get(owner, property) as Method).bind(owner)
+    methods.set(client, method)
+    return method
+  }
+  return (...args) => {
+    const site = ambient.capture()
+    if (site.scope && !route.replicaOnly) return inTransaction(...args)
+    const make = (client: object): object => methodOn(client)(...args) as object
+    const outside = { scope: undefined, context: site.context }
+    return routedCall({ make, primary, action: String(property), site: outside, ambient, route })
+  }
+}
+
+type Part = (client: object) => object
+
+/** A method of `db.replica`: reads and raw queries; a replica would refuse the rest less clearly. */
+function replicaMethod(bound: BoundMethod, route: Route, part: Part, primary: object): Method {
+  const action = String(bound.property)
+  if (kindOfAction(action) === 'read' || action.startsWith('$queryRaw')) {
+    return routedMethod(bound, route, part, primary)
+  }
+  return () => Promise.reject(readOnly(action))
+}
+
+function readOnly(action: string): DatabaseError {
+  return new DatabaseError('DB_READ_ONLY', `db.replica only reads: ${action} is for the primary`, {
+    outcome: 'not-sent',
+  })
 }
 
 /** Prisma's two forms of `$transaction`, with what ours adds: ambient, strict, counted, classified. */

@@ -3,6 +3,7 @@ export { createDatabase } from './create-database.ts'
 export type { DatabaseHealth } from './health.ts'
 export type { Logger } from './log-events.ts'
 export type { ConnectionMetrics, PoolMetrics } from './pool.ts'
+export type { ReplicaMetrics, ReplicaState } from './replicas/node.ts'
 export type { RowSecurityOptions } from './row-security.ts'
 export type { StatementMetrics } from './statement-metrics.ts'
 export type { Transaction } from './transaction-scope.ts'
@@ -13,5 +14,6 @@ export type {
   DatabaseOptions,
   PrismaClientLike,
   Propagation,
+  RunOptions,
   TransactionOptions,
 } from './types.ts'

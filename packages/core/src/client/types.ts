@@ -9,6 +9,7 @@ import type { SqlClient } from '../sql.ts'
 import type { DatabaseHealth } from './health.ts'
 import type { Logger } from './log-events.ts'
 import type { ConnectionMetrics, PoolMetrics } from './pool.ts'
+import type { ReplicaMetrics } from './replicas/node.ts'
 import type { RowSecurityOptions } from './row-security.ts'
 import type { StatementMetrics } from './statement-metrics.ts'
 import type { Transaction } from './transaction-scope.ts'
@@ -93,6 +94,14 @@ export interface DatabaseMetrics {
   readonly pool: PoolMetrics
   readonly connections: ConnectionMetrics
   readonly queries: StatementMetrics
+  /** Empty where no replicas are configured. */
+  readonly replicas: readonly ReplicaMetrics[]
+}
+
+/** What `db.run` takes. */
+export interface RunOptions extends ContextOptions {
+  /** A token of `db.consistencyToken()`: reads see at least what was written then. Default: none. */
+  readonly consistency?: string
 }
 
 /** What a database object offers beside the Prisma client's own models and methods. */
@@ -104,8 +113,25 @@ export interface DatabaseMethods<Client> {
   connect(): Promise<void>
   /** Refuses new work, waits for what is in progress, closes all connections. Later calls do nothing more. */
   close(options?: { readonly drainTimeoutMs?: number }): Promise<void>
-  /** Runs `fn` in a context: who asks, for which tenant, until when. */
-  run<T>(context: ContextOptions, fn: () => T): T
+  /**
+   * Runs `fn` in a context: who asks, for which tenant, until when, having seen what. What is written inside is seen by
+   * all reads inside, whichever server they go to; use one for each request.
+   * @throws DatabaseError DB_VALIDATION when `consistency` is no token
+   */
+  run<T>(context: RunOptions, fn: () => T): T
+  /**
+   * What the current context has written or was told to see, as a short text for a header or a cookie: reads of
+   * another `db.run({ consistency }, …)`, also in another process, are no older. `undefined` where it has not written.
+   */
+  consistencyToken(): Promise<string | undefined>
+  /** The client whose reads go to the primary too. */
+  readonly primary: Client
+  /**
+   * The client whose reads, raw ones too, go to a replica whatever was written, never to the primary and not into the
+   * ambient transaction; DB_UNREACHABLE when no replica can serve, DB_READ_ONLY for everything but reads. Where no
+   * replicas are configured it is the primary's.
+   */
+  readonly replica: Client
   /**
    * Runs `fn` in a transaction that everything inside joins by itself, and commits when it resolves; inside
    * another transaction it is a savepoint. Nested ones that are started together run one after the other.
