@@ -99,13 +99,13 @@ export function createRowSecurity(
       // Prisma's promises start when `then` is called, so that has to happen in here.
       const result = await store.run(grant, () => send().then((value) => value))
       // In a transaction statements of several operations may be sent together, all of one party.
-      if (!transaction && grant.statements === 0 && !isNothing(result)) throw foreignResult(operation)
+      const isForeign = !transaction && grant.statements === 0 && (merges(operation) || !isNothing(result))
+      if (isForeign) throw foreignResult(operation)
       return result
     },
     unmerged(operation) {
       const { action, model } = operation
-      const merges = action === 'findUnique' || action === 'findUniqueOrThrow'
-      if (!merges || model === undefined) return operation
+      if (!merges(operation) || model === undefined) return operation
       return {
         action: action === 'findUnique' ? 'findFirst' : 'findFirstOrThrow',
         args: flatten(operation.args, model, metadata),
@@ -132,6 +132,7 @@ export function guardTransaction<T extends GuardedTransaction>(
     const grant = security.current()
     if (!grant) return Promise.reject(missingGrant())
     if (grant.party !== own.party) return Promise.reject(foreignTransaction())
+    grant.statements += 1
     return run()
   }
   return {
@@ -169,6 +170,11 @@ function foreignResult({ model, action }: Operation): TenantError {
       action,
     },
   )
+}
+
+/** Prisma turns such calls of one tick into one statement, which then runs for the first caller. */
+function merges({ action }: Operation): boolean {
+  return action === 'findUnique' || action === 'findUniqueOrThrow'
 }
 
 /** What Prisma may answer without asking the database, as for `in: []`. */

@@ -2,7 +2,7 @@ import { modelsOf } from '../models-of.ts'
 import type { Interceptor, InterceptorHost, Next, Operation } from '../operation.ts'
 import { checkReferences } from './check-references.ts'
 import { checkResult } from './check-result.ts'
-import { createScope } from './scope.ts'
+import { createScope, refusal } from './scope.ts'
 import { scopeOperation } from './scope-operation.ts'
 import { announceBypass, requireParty } from './system.ts'
 import { TenantError } from './tenant-error.ts'
@@ -108,7 +108,14 @@ function guard(
     scope.references.length > 0 && options.references !== 'trust'
       ? checkReferences(scope, host.sql, host.schema).then(start)
       : start()
-  return checks ? running.then((result) => checkResult(result, checks, model, scope)) : running
+  if (!checks && action !== 'upsert') return running
+  return running.then((result) => {
+    // Prisma's upsert by ON CONFLICT does nothing, and says nothing, when the row is not one that it may update.
+    if (action === 'upsert' && (result === null || result === undefined)) {
+      throw refusal(scope, model, 'DB_TENANT_MISMATCH', 'the key is taken by another tenant')
+    }
+    return checks ? checkResult(result, checks, model, scope) : result
+  })
 }
 
 function touches(operation: Operation, { metadata, fields }: Attached): boolean {
