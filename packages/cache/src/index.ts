@@ -1,0 +1,24 @@
+export { type Codec, type CodecOptions, jsonCodec, messagePackCodec } from './codec.ts'
+export type { CompressionOptions } from './compression.ts'
+export { type Cache, type CachedRead, type CacheOptions, createCache } from './create-cache.ts'
+export { type MemoryDriverOptions, memoryDriver } from './drivers/memory.ts'
+export { tieredDriver } from './drivers/tiered.ts'
+export { CacheError, type CacheErrorCode, CacheOptionsError, type OptionProblem } from './errors.ts'
+export type { CacheEvents, CacheMetrics } from './events.ts'
+export {
+  type CacheInterceptor,
+  type CacheInterceptorOptions,
+  cache,
+  type ModelInvalidation,
+  type ModelPolicy,
+} from './interceptor.ts'
+export type { CachePolicy } from './policy.ts'
+export type {
+  CacheBus,
+  CacheDriver,
+  CacheEntry,
+  CacheFailure,
+  CacheLease,
+  CacheLock,
+  Invalidation,
+} from './types.ts'

@@ -1,0 +1,177 @@
+import type { Clock } from '@org/db-core'
+import { copierOf } from './copy.ts'
+import type { Reporter } from './events.ts'
+import { type CachePolicy, timesOf } from './policy.ts'
+import type { CacheDriver, CacheLease, CacheLock, MaybePromise } from './types.ts'
+
+/** One value to be loaded. */
+export interface LoadRequest {
+  readonly key: string
+  readonly tags: readonly string[]
+  readonly policy: CachePolicy
+  /** Asks the source. */
+  readonly load: () => Promise<unknown>
+  /** Nobody waits for the value: where another process is at it already, nothing is to be done. */
+  readonly isRefresh?: boolean
+}
+
+/** What the loader works with. */
+export interface LoaderOptions {
+  readonly driver: CacheDriver
+  readonly clock: Clock
+  readonly reporter: Reporter
+}
+
+interface Flight {
+  readonly startedAt: number
+  readonly result: Promise<unknown>
+}
+
+interface Alone {
+  readonly lease: CacheLease
+  readonly lockMs: number
+}
+
+/** With invalidations of other processes possibly missing, a caller joins only what has just begun. */
+const partialJoinMs = 50
+const defaultLockMs = 5_000
+const longestPollMs = 50
+
+/**
+ * Asks the source, once for all who ask at the same time, and stores the answer. A lease is taken first: it is what
+ * makes joining and storing safe, because a caller joins only those who saw the same invalidations as itself.
+ */
+export function createLoader({ driver, clock, reporter }: LoaderOptions) {
+  const flights = new Map<string, Flight>()
+
+  function load(request: LoadRequest): Promise<unknown> {
+    const lease = driver.lease(request.key, request.tags)
+    // Without a wait where the driver needs none: Prisma merges lookups of one tick only if nothing came between.
+    return lease instanceof Promise ? lease.then((found) => fly(request, found)) : fly(request, lease)
+  }
+
+  function fly(request: LoadRequest, lease: CacheLease | undefined): Promise<unknown> {
+    if (lease === undefined) return request.load()
+    // Nobody may wait for a refresh, which another process may be doing.
+    const id = `${request.isRefresh ? 'refresh' : 'read'}\n${request.key}\n${lease.id}`
+    const joined = flights.get(id)
+    const now = performance.now()
+    if (joined && (!lease.isPartial || now - joined.startedAt < partialJoinMs)) {
+      reporter.joined()
+      return join(joined, request)
+    }
+    const result = lead(request, lease)
+    const flight: Flight = { startedAt: now, result }
+    flights.set(id, flight)
+    const land = (): void => {
+      if (flights.get(id) === flight) flights.delete(id)
+    }
+    result.then(land, land)
+    return result
+  }
+
+  /** Every caller may change what it gets. */
+  async function join({ result }: Flight, request: LoadRequest): Promise<unknown> {
+    try {
+      const value = await result
+      const copy = copierOf(value)
+      return copy ? copy() : await request.load()
+    } catch (error) {
+      // The one who led gave up for itself: this caller still wants an answer.
+      if (isCancelled(error)) return request.load()
+      throw error
+    }
+  }
+
+  function lead(request: LoadRequest, lease: CacheLease): Promise<unknown> {
+    const lockMs = request.policy.lockMs ?? defaultLockMs
+    if (!driver.lock || lockMs === 0 || driver.isHealthy?.() === false) return loadAndStore(request, lease)
+    return request.isRefresh
+      ? refreshAlone(request, { lease, lockMs })
+      : loadAlone(request, { lease, lockMs })
+  }
+
+  async function refreshAlone(request: LoadRequest, { lease, lockMs }: Alone): Promise<unknown> {
+    const lock = await tryLock(request.key, lockMs)
+    if (lock === undefined || lock === 'failed') return undefined
+    return loadLocked(request, { lease, lock })
+  }
+
+  /** One process loads; the others look whether it is done. */
+  async function loadAlone(request: LoadRequest, { lease, lockMs }: Alone): Promise<unknown> {
+    const { key, tags } = request
+    const giveUpAt = clock.now() + lockMs
+    let current = lease
+    for (let delayMs = 2; clock.now() < giveUpAt; delayMs = Math.min(delayMs * 2, longestPollMs)) {
+      const lock = await tryLock(key, lockMs)
+      if (lock === 'failed') break
+      // Somebody may have stored it while this process asked for the lock.
+      const entry = await driver.read(key, tags)
+      if (entry && entry.freshUntil > clock.now()) {
+        await lock?.release()
+        return entry.value
+      }
+      if (lock) return loadLocked(request, { lease: current, lock })
+      await clock.sleep(delayMs)
+      const renewed = await driver.lease(key, tags)
+      if (renewed === undefined) break
+      current = renewed
+    }
+    return loadAndStore(request, current)
+  }
+
+  async function tryLock(key: string, ttlMs: number): Promise<CacheLock | 'failed' | undefined> {
+    try {
+      return await driver.lock?.(key, { ttlMs })
+    } catch (error) {
+      reporter.report('cache.failed', { during: 'lock', error })
+      return 'failed'
+    }
+  }
+
+  async function loadLocked(
+    request: LoadRequest,
+    { lease, lock }: { readonly lease: CacheLease; readonly lock: CacheLock },
+  ): Promise<unknown> {
+    try {
+      return await loadAndStore(request, lease)
+    } finally {
+      await lock.release()
+    }
+  }
+
+  async function loadAndStore(request: LoadRequest, lease: CacheLease): Promise<unknown> {
+    const storedAt = clock.now()
+    const value = await request.load()
+    const stored = store(request, { lease, value, storedAt })
+    if (stored instanceof Promise) await stored
+    return value
+  }
+
+  function store(
+    { key, policy }: LoadRequest,
+    {
+      lease,
+      value,
+      storedAt,
+    }: { readonly lease: CacheLease; readonly value: unknown; readonly storedAt: number },
+  ): MaybePromise<void> {
+    const times = timesOf(policy, { value, storedAt })
+    if (times === undefined) return
+    const done = (isStored: boolean): void => {
+      if (isStored) reporter.report('cache.stored', { key, ttlMs: times.freshUntil - storedAt })
+      else reporter.report('cache.refused', { key })
+    }
+    const isStored = driver.write(lease, { value, storedAt, ...times })
+    if (isStored instanceof Promise) return isStored.then(done)
+    done(isStored)
+  }
+
+  return { load }
+}
+
+function isCancelled(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false
+  const { code, name } = error as { code?: unknown; name?: unknown }
+  return code === 'DB_CANCELLED' || name === 'AbortError' || name === 'TimeoutError'
+}
