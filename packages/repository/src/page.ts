@@ -75,13 +75,13 @@ function pageRequest(method: string, page: number, pageSize: number, maxPageSize
  * The total if the items alone tell it: a page that is not full is the last one. `undefined` for a full page, and
  * for an empty one that is not the first.
  */
-export function totalFromItems({ skip, pageSize }: PageRequest, count: number): number | undefined {
+function totalFromItems({ skip, pageSize }: PageRequest, count: number): number | undefined {
   if (count === pageSize || (count === 0 && skip > 0)) return undefined
   return skip + count
 }
 
 /** Puts a page together. Where rows came or went between the two statements, the items are right. */
-export function toPage<T>(request: PageRequest, items: T[], counted: number): Page<T> {
+function toPage<T>(request: PageRequest, items: T[], counted: number): Page<T> {
   const { page, pageSize, skip } = request
   const total =
     totalFromItems(request, items.length) ??
@@ -104,7 +104,7 @@ type OrderEntry = Readonly<Record<string, unknown>>
  * The order with the key's fields behind it, so that no two rows are equal and none moves between pages. They
  * follow the last direction, because one index then serves the whole order.
  */
-export function stableOrder(orderBy: unknown, keyFields: readonly string[]): readonly OrderEntry[] {
+function stableOrder(orderBy: unknown, keyFields: readonly string[]): readonly OrderEntry[] {
   const given = (Array.isArray(orderBy) ? orderBy : [orderBy]).filter(
     (entry): entry is OrderEntry => typeof entry === 'object' && entry !== null,
   )
