@@ -6,6 +6,7 @@ export interface StatementMetrics {
   readonly failed: number
   /** Those that took longer than `slowQueryMs`. */
   readonly slow: number
+  /** From the call to the answer, the wait for a connection included. */
   readonly averageMs: number
   /** Share of the finished statements that failed, 0 to 1. */
   readonly errorRate: number
