@@ -69,7 +69,9 @@ export class Access {
   /** Prisma's arguments: the caller's options, what the method adds, and what the mapper reads of a row. */
   args(options: object | undefined, own?: object): object {
     if (this.#mapper === undefined) return options === undefined ? (own ?? {}) : { ...options, ...own }
-    const selected = ['select', 'include', 'omit'].find((key) => Reflect.get(options ?? {}, key) !== undefined)
+    const selected = ['select', 'include', 'omit'].find(
+      (key) => Reflect.get(options ?? {}, key) !== undefined,
+    )
     if (selected !== undefined) {
       throw new RepositoryError(
         'DB_REPOSITORY_ARGUMENT',
