@@ -14,12 +14,14 @@ const buildInputs = ['tsconfig.base.json', 'tsconfig.build.json', 'tsup.config.t
 const fromBuilt = {
   name: 'Building packages, generating the Prisma client',
   tasks: ['build', 'generate'],
+  args: [],
   inputs: ['packages', 'prisma'],
   stamp: 'build',
 }
 const fromSources = {
   name: 'Generating the Prisma client',
   tasks: ['generate'],
+  args: ['--filter=@org/prisma'],
   inputs: ['packages/core', 'prisma'],
   stamp: 'generate',
 }
@@ -54,7 +56,7 @@ export async function setup({ verbose = false, sources = false } = {}) {
       folders.filter((folder) => folder.startsWith(join(root, input))),
     )
     if (readStamp(goal.stamp) === stamp && outputs.every(isBuilt)) return 'unchanged'
-    await turbo(goal.tasks, { env, verbose, timeoutMs: 600_000 })
+    await turbo(goal.tasks, { env, verbose, timeoutMs: 600_000, args: goal.args })
     writeStamp(goal.stamp, stamp)
   })
   return { env }
