@@ -10,6 +10,7 @@ import { createConnector } from './connect.ts'
 import type { Begin } from './database-client.ts'
 import { createExtension } from './extension.ts'
 import { createFacade } from './facade.ts'
+import { hostsOf, serverOf, sessionConfig } from './failover/database-hosts.ts'
 import { createHealthCheck } from './health.ts'
 import { forgetInstance, livingInstance } from './instances.ts'
 import { createLifecycle } from './lifecycle.ts'
@@ -46,10 +47,11 @@ function assemble<Client extends PrismaClientLike>(
   config: DatabaseConfig,
 ): Database<Client> {
   const { metadata } = options
-  const server = serverOf(config.url)
+  const server = serverOf(config)
   const events = createEvents<DatabaseEvents>()
   if (options.logger) logEvents(events, options.logger, config.logging.level)
-  const pool = new DatabasePool(config, events)
+  const hosts = hostsOf(config, events)
+  const pool = new DatabasePool(config, events, hosts)
   const counter = createStatementCounter(config.slowQueryMs)
   const ambient = createAmbient()
   const lifecycle = createLifecycle()
@@ -59,7 +61,7 @@ function assemble<Client extends PrismaClientLike>(
   const interceptors = options.use ?? []
   const intercept = compose(interceptors)
 
-  const replication = createReplication(config)
+  const replication = createReplication(config, hosts)
   const writing = replication.writing(lifecycle)
 
   const adapterOn = (on: DatabasePool): ReturnType<typeof createAdapter> =>
@@ -189,7 +191,7 @@ function assemble<Client extends PrismaClientLike>(
     config,
     metadata,
     health: createHealthCheck({ pool, events, slowQueryMs: config.slowQueryMs, ask }),
-    session: (fn) => writing.track(() => withSession(config, mode(), fn)),
+    session: (fn) => writing.track(async () => withSession(await sessionConfig(config, hosts), mode(), fn)),
     $client: createFacade(client, routed),
     [Symbol.asyncDispose]: () => close(),
   }
@@ -206,10 +208,4 @@ function beginOf(scope: TransactionScope | undefined, config: DatabaseConfig): B
       scope.transactionId = transactionIdIn(rows)
     },
   }
-}
-
-/** `host:port/database`: what an error may say of a connection URL. */
-function serverOf(text: string): string {
-  const url = new URL(text)
-  return `${url.hostname}:${url.port || '5432'}${url.pathname}`
 }

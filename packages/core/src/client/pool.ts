@@ -4,7 +4,10 @@ import { currentContext, restoreContext } from '../context.ts'
 import { isDbError } from '../errors.ts'
 import type { DatabaseEvents, EventSource } from '../events.ts'
 import { type DatabaseClient, databaseClientClass } from './database-client.ts'
+import { hostClientClass } from './failover/host-client.ts'
+import type { Hosts } from './failover/hosts.ts'
 import type { Settings } from './preset-query.ts'
+import { toTls } from './tls.ts'
 
 /** How many connections the pool has, and how it came by them. */
 export interface PoolMetrics {
@@ -38,8 +41,9 @@ export class DatabasePool extends pg.Pool {
   #onNextConnect: ((client: PooledClient) => void) | undefined
   #presetNext: Settings | undefined
 
-  constructor(config: DatabaseConfig, events: EventSource<DatabaseEvents>) {
-    super(toPoolConfig(config))
+  /** `hosts`: the servers of a URL that names several. */
+  constructor(config: DatabaseConfig, events: EventSource<DatabaseEvents>, hosts?: Hosts) {
+    super(toPoolConfig(config, hosts))
     this.#events = events
     this.#max = config.pool.max
     this.on('connect', (client) => {
@@ -176,10 +180,11 @@ export class DatabasePool extends pg.Pool {
   }
 }
 
-function toPoolConfig(config: DatabaseConfig): pg.PoolConfig {
+function toPoolConfig(config: DatabaseConfig, hosts: Hosts | undefined): pg.PoolConfig {
   const { pool, queryTimeoutMs } = config
+  const Client = databaseClientClass(queryTimeoutMs)
   return {
-    Client: databaseClientClass(queryTimeoutMs),
+    Client: hosts ? hostClientClass(Client, hosts) : Client,
     connectionString: config.url,
     ssl: toTls(config.ssl),
     application_name: config.applicationName,
@@ -191,20 +196,6 @@ function toPoolConfig(config: DatabaseConfig): pg.PoolConfig {
     keepAlive: true,
     // A startup parameter, which PgBouncer refuses; behind it the client's own limit cancels on the server.
     ...(queryTimeoutMs > 0 && pool.mode === 'direct' && { statement_timeout: queryTimeoutMs }),
-  }
-}
-
-/** TLS as node-postgres wants it. */
-export function toTls(ssl: DatabaseConfig['ssl']): pg.PoolConfig['ssl'] {
-  const { mode, ca, cert, key } = ssl
-  if (mode === 'disable') return false
-  return {
-    rejectUnauthorized: mode !== 'require',
-    // As libpq: `verify-ca` checks who signed the certificate, not for which host.
-    ...(mode === 'verify-ca' && { checkServerIdentity: () => undefined }),
-    ...(ca !== undefined && { ca }),
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
   }
 }
 

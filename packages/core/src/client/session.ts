@@ -2,7 +2,7 @@ import pg from 'pg'
 import { classify } from '../classify.ts'
 import type { DatabaseConfig, PoolMode } from '../config.ts'
 import { DatabaseError } from '../database-error.ts'
-import { toTls } from './pool.ts'
+import { toTls } from './tls.ts'
 
 /**
  * Runs `fn` on a connection of its own, for what lives as long as a session: LISTEN, session advisory locks,

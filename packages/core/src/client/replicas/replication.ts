@@ -1,4 +1,5 @@
 import type { DatabaseConfig } from '../../config.ts'
+import type { Hosts } from '../failover/hosts.ts'
 import type { Lifecycle } from '../lifecycle.ts'
 import type { DatabasePool } from '../pool.ts'
 import { type Consistency, createConsistency } from './consistency.ts'
@@ -15,10 +16,10 @@ export interface Replication {
 }
 
 /** The primary is asked only when somebody wants to know; then a connection is opened for that. */
-export function createReplication(config: DatabaseConfig): Replication {
+export function createReplication(config: DatabaseConfig, hosts: Hosts | undefined): Replication {
   let pool: DatabasePool | undefined
   const position = createPosition(() => {
-    pool ??= questionPool(config)
+    pool ??= questionPool(config, hosts)
     return pool
   })
   const consistency = createConsistency({
