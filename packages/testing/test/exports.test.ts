@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import * as conformance from '../src/conformance.ts'
 import * as root from '../src/index.ts'
 import * as vitest from '../src/vitest.ts'
 
@@ -16,5 +17,6 @@ it('exports these names', () => {
     'testDatabase',
     'whichServers',
   ])
+  expect(Object.keys(conformance)).toEqual(['testCacheDriver'])
   expect(Object.keys(vitest).sort()).toEqual(['default', 'missingServer'])
 })

@@ -75,9 +75,9 @@ export function redisBus(client: RedisLike, options: RedisBusOptions = {}): Cach
     scheduleBeat(trustMs / 2)
   }
 
-  subscriber.on('message', (from: string, text: string) => {
-    if (from === self) hear(text)
-    else if (from === messages) listener?.message(text)
+  subscriber.on('message', (from, text) => {
+    if (from === self) hear(String(text))
+    else if (from === messages) listener?.message(String(text))
   })
   subscriber.on('error', () => {
     // Reported by the client that it was duplicated from; here it only means that no messages arrive.

@@ -9,8 +9,8 @@ export interface RedisLike {
   evalsha(sha: string, keyCount: number, ...args: (string | number | Buffer)[]): Promise<unknown>
   info(section: string): Promise<string>
   publish(channel: string, message: string): Promise<number>
-  on(event: string, listener: (...args: never[]) => void): unknown
-  off(event: string, listener: (...args: never[]) => void): unknown
+  on(event: string, listener: (...args: unknown[]) => void): unknown
+  off(event: string, listener: (...args: unknown[]) => void): unknown
   /** A connection of its own for subscriptions. */
   duplicate(): RedisSubscriberLike
 }
@@ -18,7 +18,7 @@ export interface RedisLike {
 /** The connection that receives what is published. */
 export interface RedisSubscriberLike {
   subscribe(...channels: string[]): Promise<unknown>
-  on(event: string, listener: (...args: never[]) => void): unknown
+  on(event: string, listener: (...args: unknown[]) => void): unknown
   readonly status: string
   connect(): Promise<unknown>
   disconnect(): void

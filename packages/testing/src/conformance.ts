@@ -1,0 +1,1 @@
+export { type CacheDriverLike, type CacheDriverSuite, testCacheDriver } from './cache-driver-suite.ts'
