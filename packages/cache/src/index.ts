@@ -22,3 +22,9 @@ export type {
   CacheLock,
   Invalidation,
 } from './types.ts'
+export {
+  type CacheableRepository,
+  type MethodPolicy,
+  type WithCacheOptions,
+  withCache,
+} from './with-cache.ts'

@@ -36,12 +36,15 @@ const durations = [
   'lockMs',
 ] as const
 
+/** The names of a policy's fields. */
+export const policyFields: readonly string[] = ['ttlMs', 'jitter', ...durations]
+
 /** Every wrong field of a policy. */
 export function problemsOfPolicy(policy: CachePolicy, path: string): readonly OptionProblem[] {
   if (typeof policy !== 'object' || policy === null) {
     return [{ field: path.replace(/\.$/, ''), problem: 'must be an object with `ttlMs`' }]
   }
-  const problems = [...unknownFields(policy, ['ttlMs', 'jitter', ...durations], path)]
+  const problems = [...unknownFields(policy, policyFields, path)]
   if (typeof policy.ttlMs !== 'function') {
     if (policy.ttlMs === undefined) problems.push({ field: `${path}ttlMs`, problem: 'is required' })
     else problems.push(...durationProblems({ ttlMs: policy.ttlMs }, { path }))
