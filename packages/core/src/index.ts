@@ -14,7 +14,7 @@ export { ConstraintError, DatabaseError, type DatabaseErrorCode, type Outcome } 
 export { DbError, type DbErrorOptions, isDbError } from './errors.ts'
 export { createEvents, type DatabaseEvents, type EventSource, type Events } from './events.ts'
 export { fromEnv } from './from-env.ts'
-export { installSchema, type SchemaPackage } from './install-schema.ts'
+export { installSchema, SchemaInstallError, type SchemaPackage } from './install-schema.ts'
 export type { ConstraintMetadata, FieldMetadata, ModelMetadata, SchemaMetadata } from './metadata.ts'
 export { modelsOf } from './models-of.ts'
 export {

@@ -16,6 +16,7 @@ it('exports what the package promises, and no more', () => {
       'ConstraintError',
       'DatabaseError',
       'DbError',
+      'SchemaInstallError',
       'classify',
       'compose',
       'createEvents',

@@ -48,7 +48,7 @@ async function generate({ generator, dmmf, datamodel }: GenerateParameters): Pro
 }
 
 /** The module that the generator writes; TypeScript or JavaScript by the ending of its path. */
-export function render(metadata: SchemaMetadata, path: string): string {
+function render(metadata: SchemaMetadata, path: string): string {
   const json = JSON.stringify(metadata, undefined, 2)
   const note = '// Written by `prisma generate`; changes are lost.\n'
   if (!path.endsWith('ts')) return `${note}export const metadata = ${json}\n`
