@@ -61,7 +61,7 @@ export class ReplicaNode {
   inFlight = 0
   served = 0
   rescued = 0
-  checkedAt = Number.NEGATIVE_INFINITY
+  checkedAt: number = Number.NEGATIVE_INFINITY
   checking: Promise<void> | undefined
   readonly #factory: SqlDriverAdapterFactory
   #adapter: Adapter | undefined
