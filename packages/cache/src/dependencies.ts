@@ -7,7 +7,7 @@ import { type ModelMetadata, modelsOf, type Operation, type SchemaMetadata } fro
 /** The tag of every change of a model. */
 export const anyChange = (model: string): string => model
 /** The tag of changes of rows that are not known. */
-export const bulkChange = (model: string): string => `${model}*`
+const bulkChange = (model: string): string => `${model}*`
 
 type Args = Readonly<Record<string, unknown>>
 

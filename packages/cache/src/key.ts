@@ -29,7 +29,7 @@ export function keyOf(operation: Operation, { schemaHash, varyBy }: KeyOptions):
 }
 
 /** A text that is the same for arguments that mean the same, and for no others; `undefined` if that can't be told. */
-export function canonical(value: unknown): string | undefined {
+function canonical(value: unknown): string | undefined {
   switch (typeof value) {
     case 'string':
       return JSON.stringify(value)

@@ -22,6 +22,12 @@ export interface LoaderOptions {
   readonly reporter: Reporter
 }
 
+/** Loads values of one cache. */
+export interface Loader {
+  /** Rejects with what loading rejects with. */
+  readonly load: (request: LoadRequest) => Promise<unknown>
+}
+
 interface Flight {
   readonly startedAt: number
   readonly result: Promise<unknown>
@@ -41,7 +47,7 @@ const longestPollMs = 50
  * Asks the source, once for all who ask at the same time, and stores the answer. A lease is taken first: it is what
  * makes joining and storing safe, because a caller joins only those who saw the same invalidations as itself.
  */
-export function createLoader({ driver, clock, reporter }: LoaderOptions) {
+export function createLoader({ driver, clock, reporter }: LoaderOptions): Loader {
   const flights = new Map<string, Flight>()
 
   function load(request: LoadRequest): Promise<unknown> {

@@ -46,7 +46,11 @@ export interface DatabaseEvents {
   /** New connections go to another server of the URL than before; both are `host:port`. */
   'database.failover': { readonly from: string; readonly to: string }
   /** Work inside `asSystem` was let through without a tenant; once for each `asSystem` and database. */
-  'database.tenant.bypassed': { readonly reason: string; readonly actor?: string; readonly requestId?: string }
+  'database.tenant.bypassed': {
+    readonly reason: string
+    readonly actor?: string
+    readonly requestId?: string
+  }
   /** An after-commit or after-rollback hook threw; the transaction itself is not affected. */
   'database.hook.failed': { readonly hook: 'after-commit' | 'after-rollback'; readonly error: unknown }
 }

@@ -104,6 +104,50 @@ describe('parseConfig', () => {
     ).toMatchObject({ pool: { max: 4 }, schema: 'b' })
   })
 
+  it('understands several servers and which of them will do', () => {
+    const several = 'postgresql://u:p@h1:6432,h2/shop'
+    expect(parseConfig({ url: several })).toMatchObject({
+      url: 'postgresql://u:p@h1:6432/shop',
+      failover: {
+        hosts: [
+          { host: 'h1', port: 6432 },
+          { host: 'h2', port: 5432 },
+        ],
+        target: 'read-write',
+      },
+      warnings: [],
+    })
+    expect(parseConfig({ url: `${several}?target_session_attrs=any` }).failover?.target).toBe('any')
+    expect(parseConfig({ url: `${several}?target_session_attrs=best` }).warnings).toHaveLength(1)
+    expect(parseConfig({ url }).failover).toBeUndefined()
+    for (const field of ['directUrl', 'shadowUrl'] as const)
+      expect(problems(() => parseConfig({ url, [field]: several }))).toEqual([
+        expect.objectContaining({ field, problem: 'must name one server' }),
+      ])
+    expect(problems(() => parseConfig({ url: 'postgresql://u:p@h1,h2:port/shop' }))).toHaveLength(1)
+  })
+
+  it('reaches a replica as it reaches the primary, unless the URL of the replica says otherwise', () => {
+    const { replicas } = parseConfig({
+      url: `${url}?sslmode=require`,
+      pool: { max: 7 },
+      replicaUrls: [`${url}?connection_limit=3`],
+      replicas: { nodes: [{ url: `${url}?sslmode=disable`, weight: 2.5 }], maxLagMs: 500 },
+    })
+    expect(replicas).toMatchObject({
+      nodes: [
+        { url, weight: 1, ssl: { mode: 'require' }, pool: { max: 3 } },
+        { url, weight: 2.5, ssl: { mode: 'disable' }, pool: { max: 7 } },
+      ],
+      maxLagMs: 500,
+      checkIntervalMs: 1_000,
+      mode: 'replica-by-default',
+    })
+    expect(problems(() => parseConfig({ url, replicas: { nodes: [{ url, weight: 0 }] } }))).toEqual([
+      expect.objectContaining({ field: 'replicas.nodes.0.weight' }),
+    ])
+  })
+
   it('names what it cannot honour', () => {
     const { warnings } = parseConfig({
       url: `${url}?sslmode=prefer&channel_binding=require&connection_limit=many&statement_cache_size=0`,

@@ -59,7 +59,7 @@ const schema = z.strictObject({
 /** Checked options with all defaults filled in. */
 export interface Settings
   extends Required<Pick<RetryOptions, 'attempts' | 'maxElapsedMs' | 'clock'>>,
-    Partial<Pick<z.output<typeof schema>, 'settle' | 'retryIf' | 'fallback'>> {
+    Pick<RetryOptions, 'settle' | 'retryIf' | 'fallback'> {
   readonly backoff: Required<BackoffOptions>
   readonly attemptTimeoutMs?: number | undefined
   readonly budget: Required<BudgetOptions> | false

@@ -16,6 +16,7 @@ import { forgetInstance, livingInstance } from './instances.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { logEvents } from './log-events.ts'
 import { DatabasePool } from './pool.ts'
+import type { ReplicaMetrics } from './replicas/node.ts'
 import { createReplication } from './replicas/replication.ts'
 import { createRouter } from './replicas/router.ts'
 import { createRowSecurity } from './row-security.ts'
@@ -160,6 +161,7 @@ function assemble<Client extends PrismaClientLike>(
   const reader = createSqlClient({ ...around, lifecycle, withoutTenant: 'nothing' })
   const ask = (): Promise<unknown> => reader.query('SELECT 1')
 
+  const replicas = (): readonly ReplicaMetrics[] => router?.metrics() ?? []
   const facade = { ambient, transactions, connect, close, route: undefined }
   const routed = { ...facade, route: router?.route }
   const methods: DatabaseMethods<Client> = {
@@ -187,10 +189,10 @@ function assemble<Client extends PrismaClientLike>(
     },
     sql,
     events,
-    metrics: () => ({ ...pool.metrics(), queries: counter.metrics(), replicas: router?.metrics() ?? [] }),
+    metrics: () => ({ ...pool.metrics(), queries: counter.metrics(), replicas: replicas() }),
     config,
     metadata,
-    health: createHealthCheck({ pool, events, slowQueryMs: config.slowQueryMs, ask }),
+    health: createHealthCheck({ pool, replicas, events, slowQueryMs: config.slowQueryMs, ask }),
     session: (fn) => writing.track(async () => withSession(await sessionConfig(config, hosts), mode(), fn)),
     $client: createFacade(client, routed),
     [Symbol.asyncDispose]: () => close(),

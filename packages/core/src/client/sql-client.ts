@@ -32,7 +32,9 @@ export function createSqlClient(options: SqlClientOptions): SqlClient {
     if (!rowSecurity) return undefined
     const context = currentContext()
     const grant =
-      withoutTenant === 'refuse' ? rowSecurity.grant(context, { action: 'sql' }) : rowSecurity.grantAnyway(context)
+      withoutTenant === 'refuse'
+        ? rowSecurity.grant(context, { action: 'sql' })
+        : rowSecurity.grantAnyway(context)
     // What works for nobody shares any transaction: it is our packages', and the settings are those of BEGIN.
     if (scope && grant.party !== undefined) rowSecurity.join(scope.root, grant)
     return grant
