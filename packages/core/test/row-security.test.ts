@@ -1,4 +1,4 @@
-import { isDbError } from '@org/db-core'
+import { type ConstraintError, isDbError } from '@org/db-core'
 import { asSystem, rowSecurityPolicies, tenancy, verifyRowSecurity } from '@org/db-core/tenancy'
 import { type PgBouncerServer, startPgBouncer, type TestDatabase } from '@org/db-testing'
 import { missingServer } from '@org/db-testing/vitest'
@@ -79,6 +79,39 @@ describe.each(routes)('row-level security, $name', ({ mode }) => {
       })
     }
   })
+
+  it.skipIf(isLeftOut)(
+    'lets no row refer to one of another tenant, as if that one did not exist',
+    async () => {
+      await as('a', async () => {
+        const link = (projectId: number): Promise<unknown> =>
+          db.$executeRaw`INSERT INTO task (tenant_id, title, project_id) VALUES ('a', 'x', ${projectId})`
+        const [foreign, missing] = await Promise.all([
+          link(2).catch((error: unknown) => error),
+          link(999).catch((error: unknown) => error),
+        ])
+        const like = ({ code, constraint, message }: ConstraintError): unknown => ({
+          code,
+          constraint,
+          message,
+        })
+        expect(like(foreign as ConstraintError)).toEqual(like(missing as ConstraintError))
+        expect(foreign).toMatchObject({
+          code: 'DB_FOREIGN_KEY_VIOLATION',
+          constraint: 'task_project_id_fkey',
+          fields: ['projectId'],
+        })
+        await expect(db.task.update({ where: { id: 1 }, data: { parentId: 2 } })).rejects.toMatchObject({
+          code: 'DB_FOREIGN_KEY_VIOLATION',
+          fields: ['parentId'],
+        })
+        const subtask = await db.task.create({
+          data: { tenantId: 'a', title: 'below', parentId: 1, projectId: 1 },
+        })
+        await db.task.delete({ where: { id: subtask.id } })
+      })
+    },
+  )
 
   it.skipIf(isLeftOut)(
     'holds in batches, interactive and nested transactions, and rolls back with them',
@@ -279,6 +312,7 @@ describe('verifyRowSecurity', () => {
        DROP POLICY tenant ON label;
        CREATE POLICY open_to_all ON task USING (true);
        CREATE TABLE forgotten (tenant_id text);
+       DROP TRIGGER comment_task_id_fkey_same_tenant ON comment;
        CREATE TABLE side (label uuid REFERENCES label (id));
        CREATE VIEW leak AS SELECT * FROM task;
        CREATE VIEW fine WITH (security_invoker = true) AS SELECT * FROM task;
@@ -296,6 +330,7 @@ describe('verifyRowSecurity', () => {
       'not-enabled public.forgotten',
       'not-forced public.project',
       `role-bypasses past_all_${name}`,
+      'unchecked-reference public.comment',
       'unprotected-reference public.side',
       'view-of-owner public.leak',
     ])

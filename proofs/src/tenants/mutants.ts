@@ -81,5 +81,12 @@ export const rowMutants: readonly Mutant[] = [
     name: 'what is written is not checked',
     sql: `DROP POLICY tenant ON task; CREATE POLICY tenant ON task USING (tenant_id = NULLIF(current_setting('app.tenant', true), '')) WITH CHECK (true)`,
   },
+  {
+    name: 'foreign keys are not looked up',
+    sql: `DO $$ DECLARE g record; BEGIN
+      FOR g IN SELECT tgname, tgrelid::regclass AS relation FROM pg_trigger WHERE tgname LIKE '%\\_same\\_tenant' LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', g.tgname, g.relation);
+      END LOOP; END $$`,
+  },
   { name: 'join tables have no policy', sql: 'ALTER TABLE "_LabelToTask" DISABLE ROW LEVEL SECURITY' },
 ]

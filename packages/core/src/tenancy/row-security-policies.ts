@@ -1,5 +1,6 @@
 import type { FieldMetadata, SchemaMetadata } from '../metadata.ts'
 import { quoted } from './check-references.ts'
+import { rowSecurityReferences, tableName } from './row-security-references.ts'
 import { type TenantModelOptions, tenantFields } from './tenant-models.ts'
 
 /** Which policies are wanted. */
@@ -18,7 +19,9 @@ export interface RowSecurityPolicyOptions extends TenantModelOptions {
 /**
  * SQL for a migration, to be run by the tables' owner: for every tenant model row-level security, for the owner
  * too, and one policy for reading and writing. Join tables of many-to-many relations show a row if they show the
- * rows on both of its ends. It can be run again.
+ * rows on both of its ends. Foreign keys that leave the tenant out get a trigger, because PostgreSQL checks them
+ * without regard to policies: to refer to a row of another tenant is the same error as to refer to none. It can be
+ * run again.
  */
 export function rowSecurityPolicies(options: RowSecurityPolicyOptions): string {
   const { metadata, policy = 'tenant', schema } = options
@@ -32,17 +35,16 @@ export function rowSecurityPolicies(options: RowSecurityPolicyOptions): string {
       condition: withBypass(own, options),
     }
   })
-  return [...tables, ...joinTables(options, fields)]
-    .map(({ table, condition }) =>
-      [
-        `ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY;`,
-        `ALTER TABLE ${table} FORCE ROW LEVEL SECURITY;`,
-        `DROP POLICY IF EXISTS ${quoted(policy)} ON ${table};`,
-        `CREATE POLICY ${quoted(policy)} ON ${table} USING (${condition}) WITH CHECK (${condition});`,
-        '',
-      ].join('\n'),
-    )
-    .join('\n')
+  const policies = [...tables, ...joinTables(options, fields)].map(({ table, condition }) =>
+    [
+      `ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY;`,
+      `ALTER TABLE ${table} FORCE ROW LEVEL SECURITY;`,
+      `DROP POLICY IF EXISTS ${quoted(policy)} ON ${table};`,
+      `CREATE POLICY ${quoted(policy)} ON ${table} USING (${condition}) WITH CHECK (${condition});`,
+      '',
+    ].join('\n'),
+  )
+  return [...policies, ...rowSecurityReferences(options, fields)].join('\n')
 }
 
 /** After its first use in a session an unset setting reads as '', which no other type than text can be cast from. */
@@ -62,10 +64,6 @@ function withBypass(condition: string, { bypassSetting }: RowSecurityPolicyOptio
   return bypassSetting === undefined
     ? condition
     : `${condition} OR current_setting('${bypassSetting}', true) = 'on'`
-}
-
-function tableName(table: string, schema: string | undefined): string {
-  return schema === undefined ? quoted(table) : `${quoted(schema)}.${quoted(table)}`
 }
 
 /** Prisma's join tables have the columns `A` and `B`, for the models in the order of their names. */

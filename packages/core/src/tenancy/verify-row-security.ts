@@ -1,5 +1,6 @@
 import type { SchemaMetadata } from '../metadata.ts'
 import type { SqlExecutor } from '../sql.ts'
+import { referenceSuffix } from './row-security-references.ts'
 import { asSystem } from './system.ts'
 import { type TenantModelOptions, tenantFields } from './tenant-models.ts'
 
@@ -28,6 +29,8 @@ export interface RowSecurityProblem {
     | 'materialized-view'
     /** A table that refers to a tenant's table, such as a join table, and without row-level security. */
     | 'unprotected-reference'
+    /** A foreign key between tenants' tables that may lead from one tenant to another. */
+    | 'unchecked-reference'
   /** `schema.table`, or the role. */
   readonly subject: string
   /** The finding in one sentence. */
@@ -49,6 +52,7 @@ export async function verifyRowSecurity(
     ...(await tableProblems(sql, columns, options.setting)),
     ...(await viewProblems(sql, columns)),
     ...(await referenceProblems(sql, columns)),
+    ...(await keyProblems(sql, columns)),
   ])
 }
 
@@ -175,5 +179,30 @@ async function referenceProblems(
     kind: 'unprotected-reference',
     subject: name,
     detail: `${name} refers to ${target} and has no row-level security`,
+  }))
+}
+
+/** Foreign keys that leave the tenant out and have no trigger of ours, which is known by its name. */
+async function keyProblems(
+  sql: SqlExecutor,
+  columns: readonly string[],
+): Promise<readonly RowSecurityProblem[]> {
+  const rows = await sql.query<{ name: string; key: string; target: string }>(
+    `WITH tables AS (${tenantTables} AND c.relkind IN ('r', 'p'))
+     SELECT s.name, k.conname AS key, t.name AS target
+     FROM pg_constraint k
+     JOIN tables s ON s.oid = k.conrelid
+     JOIN tables t ON t.oid = k.confrelid
+     WHERE k.contype = 'f' AND k.conparentid = 0
+       AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum = ANY(k.confkey) AND a.attname = ANY($1))
+       AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = k.conrelid AND g.tgenabled IN ('O', 'A')
+         AND right(g.tgname, $2) = $3 AND k.conkey <@ string_to_array(g.tgattr::text, ' ')::int2[])
+     ORDER BY 1, 2`,
+    [columns, referenceSuffix.length, referenceSuffix],
+  )
+  return rows.map(({ name, key, target }) => ({
+    kind: 'unchecked-reference',
+    subject: name,
+    detail: `The foreign key ${key} of ${name} lets a tenant refer to rows of others in ${target}`,
   }))
 }
