@@ -152,6 +152,7 @@ const prismaCodes: Readonly<Record<string, Finding>> = {
   P2013: invalid,
   P2014: { code: 'DB_FOREIGN_KEY_VIOLATION' },
   P2015: { code: 'DB_NOT_FOUND' },
+  P2017: { code: 'DB_NOT_FOUND' },
   P2018: { code: 'DB_NOT_FOUND' },
   P2019: invalid,
   P2020: { code: 'DB_VALIDATION' },

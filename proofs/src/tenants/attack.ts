@@ -45,7 +45,7 @@ export async function attack(options: AttackOptions): Promise<AttackResult> {
   const strange: string[] = []
   let operations = 0
   let succeeded = 0
-  let number = 1_000
+  let number = seed * 20_000
   const endsAt = Date.now() + options.seconds * 1_000
 
   function look(result: unknown, tenant: number, what: string): void {
