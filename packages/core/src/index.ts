@@ -11,6 +11,7 @@ export {
   runInContext,
 } from './context.ts'
 export { ConstraintError, DatabaseError, type DatabaseErrorCode, type Outcome } from './database-error.ts'
+export { type DatabaseLike, databaseOf } from './database-of.ts'
 export { DbError, type DbErrorOptions, isDbError } from './errors.ts'
 export { createEvents, type DatabaseEvents, type EventSource, type Events } from './events.ts'
 export { fromEnv } from './from-env.ts'

@@ -69,6 +69,11 @@ export interface InterceptorHost {
    * the context; without one it sees no tenant's rows, where `db.sql` would refuse.
    */
   readonly sql: SqlClient
+  /**
+   * The user's Prisma client: its calls join the ambient transaction and pass every interceptor, this one
+   * included, in the context in which they are made.
+   */
+  readonly client: object
   /** Where it reports. */
   readonly events: Pick<EventSource<DatabaseEvents>, 'emit'>
   /** Called when the database is closed, after the last operation. */

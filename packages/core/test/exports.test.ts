@@ -21,6 +21,7 @@ it('exports what the package promises, and no more', () => {
       'compose',
       'createEvents',
       'currentContext',
+      'databaseOf',
       'fromEnv',
       'installSchema',
       'isDbError',

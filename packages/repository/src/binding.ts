@@ -1,4 +1,4 @@
-import { classify, kindOfAction, type ModelMetadata, type SchemaMetadata } from '@org/db-core'
+import { classify, type DatabaseLike, databaseOf, kindOfAction, type ModelMetadata } from '@org/db-core'
 import { RepositoryError } from './errors.ts'
 
 /** The Prisma actions that a repository's own methods use. */
@@ -29,15 +29,10 @@ export interface Binding {
   /** `Film` */
   readonly model: string
   readonly modelMetadata: ModelMetadata | undefined
+  /** The database object that the client belongs to; absent for a plain client. */
+  readonly database: DatabaseLike | undefined
   /** Whether a call made now would be part of a transaction. */
   readonly inTransaction: () => boolean
-}
-
-/** What a `Database` of `@org/db-core` has beside the client's own. */
-interface DatabaseLike {
-  readonly $client: object
-  readonly inTransaction: boolean
-  readonly metadata: SchemaMetadata | undefined
 }
 
 /** Finds the model on the client. @throws RepositoryError DB_REPOSITORY_CONFIG when there is none */
@@ -48,8 +43,10 @@ export function bind(client: unknown, name: string): Binding {
       `The repository of ${name} was given ${client === null ? 'null' : typeof client} instead of a client`,
     )
   }
-  const database = isDatabase(client) ? client : undefined
-  const delegate: unknown = Reflect.get(database?.$client ?? client, name)
+  const database = databaseOf(client)
+  // A model whose name a method of the database takes is on its `$client`.
+  const models: unknown = database && Reflect.get(database, '$client')
+  const delegate: unknown = Reflect.get(isObject(models) ? models : client, name)
   if (!isDelegate(delegate)) {
     throw new RepositoryError('DB_REPOSITORY_CONFIG', `The client has no model ${name}`)
   }
@@ -63,12 +60,13 @@ export function bind(client: unknown, name: string): Binding {
     perform: performers(delegate, { model, metadata, inTransaction }),
     model,
     modelMetadata: metadata?.models[model],
+    database,
     inTransaction,
   }
 }
 
 interface Origin extends Pick<Binding, 'model' | 'inTransaction'> {
-  readonly metadata: SchemaMetadata | undefined
+  readonly metadata: DatabaseLike['metadata']
 }
 
 /** Made once, because looking a method up through Prisma's proxies costs as much as all else that is done here. */
@@ -94,10 +92,6 @@ function performer(
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
-}
-
-function isDatabase(client: object): client is DatabaseLike {
-  return isObject(Reflect.get(client, '$client')) && typeof Reflect.get(client, 'inTransaction') === 'boolean'
 }
 
 function isDelegate(value: unknown): value is DelegateLike {

@@ -15,6 +15,7 @@ import type {
   UpdateData,
   Where,
 } from './client-types.ts'
+import { type Inner, inner, type RepositoryLike } from './inner.ts'
 import type { MapperLike } from './mapper.ts'
 import { checkMaxPageSize, type Page, readPage } from './page.ts'
 import type {
@@ -48,7 +49,8 @@ export class BaseRepository<
   M extends ModelName<C>,
   Mapping extends MapperLike | undefined = undefined,
   K extends UniqueKey<C, M> = DefaultKey<C, M>,
-> {
+> implements RepositoryLike<C, M, Mapping, K>
+{
   readonly #access: Access
   readonly #maxPageSize: number
 
@@ -56,6 +58,17 @@ export class BaseRepository<
   constructor(client: C | ClientWith<C, M>, model: M, ...[options]: RepositoryArguments<C, M, Mapping, K>) {
     this.#access = new Access(this, client, model, (options ?? {}) as AccessOptions)
     this.#maxPageSize = checkMaxPageSize(this.#access.model, options?.maxPageSize)
+  }
+
+  /** For the package's other entries. */
+  get [inner](): Inner<C, M, Mapping, K> {
+    return {
+      access: this.#access,
+      maxPageSize: this.#maxPageSize,
+      call: async (_method, args, body) => body(...args),
+      toCreateData: (input) => this.#toCreateData(input),
+      toUpdateData: (id, input) => this.#toUpdateData(id, input),
+    }
   }
 
   /** Prisma's own object for the model, for queries that the methods here don't offer. */
@@ -136,10 +149,7 @@ export class BaseRepository<
     options?: Exact<A, Unmapped<Mapping, Selection<C, M>>>,
   ): Promise<Result<C, M, Mapping, A>> {
     const access = this.#access
-    let row = access.toData('toCreate', data)
-    if (this.beforeCreate !== BaseRepository.prototype.beforeCreate) {
-      row = access.written('beforeCreate', await this.beforeCreate(row))
-    }
+    const row = await this.#toCreateData(data)
     return access.one(await access.perform('create', access.args(options, { data: row })))
   }
 
@@ -151,10 +161,7 @@ export class BaseRepository<
   ): Promise<Result<C, M, Mapping, A>> {
     const access = this.#access
     const args = access.key.argsFor(id)
-    let row = access.toData('toUpdate', data)
-    if (this.beforeUpdate !== BaseRepository.prototype.beforeUpdate) {
-      row = access.written('beforeUpdate', await this.beforeUpdate(id, row))
-    }
+    const row = await this.#toUpdateData(id, data)
     return access.one(await access.perform('update', access.args(options, { ...args, data: row })))
   }
 
@@ -195,5 +202,17 @@ export class BaseRepository<
     data: UpdateData<C, M>,
   ): UpdateData<C, M> | Promise<UpdateData<C, M>> {
     return data
+  }
+
+  async #toCreateData(input: unknown): Promise<object> {
+    const data = this.#access.toData('toCreate', input)
+    if (this.beforeCreate === BaseRepository.prototype.beforeCreate) return data
+    return this.#access.written('beforeCreate', await this.beforeCreate(data))
+  }
+
+  async #toUpdateData(id: unknown, input: unknown): Promise<object> {
+    const data = this.#access.toData('toUpdate', input)
+    if (this.beforeUpdate === BaseRepository.prototype.beforeUpdate) return data
+    return this.#access.written('beforeUpdate', await this.beforeUpdate(id as Id<C, M, K>, data))
   }
 }

@@ -1,6 +1,7 @@
 import { compose, currentContext, type Interceptor, type Operation, restoreContext } from '@org/db-core'
 import type { Binding } from './binding.ts'
 import { RepositoryError } from './errors.ts'
+import { type ExtraMethod, inner } from './inner.ts'
 import { runBound } from './scope.ts'
 
 /** What a view must know about the repository behind it. */
@@ -63,7 +64,11 @@ export function createView<R extends object>(target: R, viewed: ViewedRepository
       return isAsyncGenerator(method) ? stepInside(result as AsyncGenerator, inside) : result
     }
 
-  function intercepted(action: string, method: Method): Method {
+  function intercepted(
+    action: string,
+    method: Method,
+    kind: Operation['kind'] = kinds[action] ?? 'unknown',
+  ): Method {
     const last = async ({ args, context }: Operation): Promise<unknown> => {
       if (!Array.isArray(args)) {
         throw new RepositoryError(
@@ -78,7 +83,6 @@ export function createView<R extends object>(target: R, viewed: ViewedRepository
     }
     return async (...args) => {
       const { model, inTransaction } = binding ?? viewed.binding
-      const kind = kinds[action] ?? 'unknown'
       const context = currentContext()
       return run(
         { layer: 'repository', model, action, kind, args, context, inTransaction: inTransaction() },
@@ -99,9 +103,14 @@ export function createView<R extends object>(target: R, viewed: ViewedRepository
     )
   }
 
+  function callExtra({ action, kind }: ExtraMethod, args: readonly unknown[], body: Method): unknown {
+    return (interceptors.length === 0 ? direct(body) : intercepted(action, body, kind))(...args)
+  }
+
   return new Proxy(target, {
     get(_target, property) {
       if (typeof property === 'string' && Object.hasOwn(own, property)) return own[property]
+      if (property === inner) return { ...(Reflect.get(target, inner, target) as object), call: callExtra }
       const value: unknown = inside(() => Reflect.get(target, property, target))
       if (typeof value !== 'function' || passed.has(property)) return value
       const method = value as Method

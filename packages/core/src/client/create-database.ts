@@ -122,16 +122,6 @@ function assemble<Client extends PrismaClientLike>(
   const sql = createSqlClient({ ...around, lifecycle: writing, withoutTenant: 'refuse' })
   const packagesSql = createSqlClient({ ...around, lifecycle: writing, withoutTenant: 'nothing' })
   const endings: (() => Promise<void>)[] = []
-  for (const interceptor of interceptors) {
-    interceptor.attach?.({
-      metadata,
-      schema: config.schema,
-      sql: packagesSql,
-      events,
-      onClose: (end) => void endings.push(end),
-    })
-  }
-
   let closing: Promise<void> | undefined
   const close: DatabaseMethods<Client>['close'] = ({ drainTimeoutMs = config.drainTimeoutMs } = {}) => {
     closing ??= shutDown(drainTimeoutMs)
@@ -162,7 +152,7 @@ function assemble<Client extends PrismaClientLike>(
   const ask = (): Promise<unknown> => reader.query('SELECT 1')
 
   const replicas = (): readonly ReplicaMetrics[] => router?.metrics() ?? []
-  const facade = { ambient, transactions, connect, close, route: undefined }
+  const facade = { ambient, transactions, connect, close, route: undefined, database: () => methods }
   const routed = { ...facade, route: router?.route }
   const methods: DatabaseMethods<Client> = {
     connect,
@@ -174,7 +164,7 @@ function assemble<Client extends PrismaClientLike>(
       }),
     consistencyToken: replication.consistency.token,
     primary: createFacade(client, facade),
-    replica: createFacade(client, { ...facade, route: router?.replicaRoute }),
+    replica: createFacade(client, { ...facade, route: router?.replicaRoute, database: undefined }),
     transaction: transactions.run,
     afterCommit(hook) {
       const scope = ambient.scope()
@@ -196,6 +186,16 @@ function assemble<Client extends PrismaClientLike>(
     session: (fn) => writing.track(async () => withSession(await sessionConfig(config, hosts), mode(), fn)),
     $client: createFacade(client, routed),
     [Symbol.asyncDispose]: () => close(),
+  }
+  for (const interceptor of interceptors) {
+    interceptor.attach?.({
+      metadata,
+      schema: config.schema,
+      sql: packagesSql,
+      client: methods.$client,
+      events,
+      onClose: (end) => void endings.push(end),
+    })
   }
   const database = createFacade(client, routed, methods) as Database<Client>
   return database

@@ -1,4 +1,5 @@
 import { DatabaseError } from '../database-error.ts'
+import { databaseKey } from '../database-of.ts'
 import { kindOfAction } from '../operation.ts'
 import type { Ambient } from './ambient.ts'
 import { bindToCall, isPrismaPromise } from './call-promise.ts'
@@ -14,6 +15,8 @@ export interface FacadeOptions {
   readonly connect: () => Promise<void>
   /** Where reads go; absent when they go to the primary. */
   readonly route: Route | undefined
+  /** What `databaseOf` finds; absent for a client that joins no transaction. */
+  readonly database: (() => object) | undefined
 }
 
 /** Prisma's options of an interactive transaction. */
@@ -68,6 +71,7 @@ export function createFacade<Client extends object, Methods extends object = obj
       const known = cache.get(property)
       if (known !== undefined) return known
       if (methods && Object.hasOwn(methods, property)) return Reflect.get(methods, property)
+      if (property === databaseKey) return options.database?.()
       const value = read(property)
       if (typeof value === 'object' || typeof value === 'function') cache.set(property, value)
       return value
