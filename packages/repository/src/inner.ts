@@ -1,8 +1,8 @@
 import type { Operation } from '@org/db-core'
 import type { Access } from './access.ts'
 
-/** Where a repository keeps what the package's other entries need of it. */
-export const inner: unique symbol = Symbol.for('@org/db-repository/inner')
+/** Where a repository keeps what the package's other entries need of it; the tilde ranks it last in editors. */
+export const inner = '~inner'
 
 /** A method that an extra adds to a repository, as interceptors see it. */
 export interface ExtraMethod {
@@ -33,5 +33,5 @@ export interface Inner<C, M, Mapping, K> {
 
 /** Any repository, for the inference of its types. */
 export interface RepositoryLike<C, M, Mapping, K> {
-  readonly [inner]: Inner<C, M, Mapping, K>
+  readonly '~inner': Inner<C, M, Mapping, K>
 }

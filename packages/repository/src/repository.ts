@@ -15,7 +15,7 @@ import type {
   UpdateData,
   Where,
 } from './client-types.ts'
-import { type Inner, inner, type RepositoryLike } from './inner.ts'
+import type { Inner, RepositoryLike } from './inner.ts'
 import type { MapperLike } from './mapper.ts'
 import { checkMaxPageSize, type Page, readPage } from './page.ts'
 import type {
@@ -61,7 +61,7 @@ export class BaseRepository<
   }
 
   /** For the package's other entries. */
-  get [inner](): Inner<C, M, Mapping, K> {
+  get '~inner'(): Inner<C, M, Mapping, K> {
     return {
       access: this.#access,
       maxPageSize: this.#maxPageSize,
