@@ -25,6 +25,7 @@ export {
   kindOfAction,
   type Next,
   type Operation,
+  type SessionClient,
   type Stage,
   stages,
   type TransactionHook,

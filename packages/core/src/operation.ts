@@ -37,7 +37,10 @@ export interface Operation {
   readonly transaction?: TransactionHooks | undefined
 }
 
-/** Hands the operation to what comes after, changed if need be, and returns its result. */
+/**
+ * Hands the operation to what comes after, changed if need be, and returns its result. Called inside a transaction
+ * that an interceptor has opened (`host.sql.transaction`), the operation runs in that, unless it has one or is a batch's.
+ */
 export type Next = (operation: Operation) => Promise<unknown>
 
 /**
@@ -58,6 +61,13 @@ export const stages = [
 /** A place in the fixed order of interceptors. */
 export type Stage = (typeof stages)[number]
 
+/** A connection of its own, as far as packages need it: for LISTEN. */
+export interface SessionClient {
+  query(sql: string): Promise<unknown>
+  on(event: 'notification', listener: (message: { readonly payload?: string | undefined }) => void): unknown
+  on(event: 'end', listener: () => void): unknown
+}
+
 /** The database object as an interceptor may use it. */
 export interface InterceptorHost {
   /** Absent when the user's schema was not handed to `createDatabase`. */
@@ -74,8 +84,14 @@ export interface InterceptorHost {
    * included, in the context in which they are made.
    */
   readonly client: object
+  /** The hooks of the ambient transaction; `undefined` outside of one. */
+  hooks(): TransactionHooks | undefined
+  /** As `db.session`. @throws DatabaseError DB_SESSION_REQUIRED when only a pooler in transaction mode can be reached */
+  session<T>(fn: (client: SessionClient) => Promise<T>): Promise<T>
   /** Where it reports. */
   readonly events: Pick<EventSource<DatabaseEvents>, 'emit'>
+  /** Called when closing begins; until it resolves, work is still taken. For what works by itself in the background. */
+  onClosing(stop: () => Promise<void>): void
   /** Called when the database is closed, after the last operation. */
   onClose(end: () => Promise<void>): void
 }

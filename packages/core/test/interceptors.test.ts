@@ -1,4 +1,4 @@
-import { currentContext, type Interceptor } from '@org/db-core'
+import { currentContext, type Interceptor, type InterceptorHost } from '@org/db-core'
 import type { TestDatabase } from '@org/db-testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, open } from './support/shop-database.ts'
@@ -138,5 +138,53 @@ describe('transactions as operations', () => {
     await db.transaction(() => db.user.count())
     await db.user.count()
     expect(seen).toEqual(['User.count committed'])
+  })
+
+  it('can put an operation into a transaction of its own, with what it does beside it', async () => {
+    let host: InterceptorHost | undefined
+    let fail = false
+    const companion: Interceptor = {
+      name: 'companion',
+      stage: 'audit',
+      attach: (given) => {
+        host = given
+      },
+      intercept(operation, next) {
+        if (operation.action !== 'create' || operation.inTransaction || !host) return next(operation)
+        const { sql, hooks } = host
+        return sql.transaction(async (tx) => {
+          expect(hooks()).toBeDefined()
+          const result = await next({ ...operation, inTransaction: true })
+          await tx.query("INSERT INTO team (code, label) VALUES ('beside', 'beside')")
+          if (fail) throw new Error('enough')
+          return result
+        })
+      },
+    }
+    await using db = open(database.url, { use: [companion] })
+    fail = true
+    await expect(db.user.create({ data: { email: 'beside' } })).rejects.toThrow('enough')
+    expect([await db.user.count({ where: { email: 'beside' } }), await db.team.count()]).toEqual([0, 0])
+    fail = false
+    await db.user.create({ data: { email: 'beside' } })
+    expect([await db.user.count({ where: { email: 'beside' } }), await db.team.count()]).toEqual([1, 1])
+    expect(host?.hooks()).toBeUndefined()
+  })
+
+  it('can stop in order while work is still taken', async () => {
+    let last: unknown
+    const worker: Interceptor = {
+      name: 'worker',
+      stage: 'observe',
+      attach({ sql, onClosing }) {
+        onClosing(async () => {
+          last = await sql.query('SELECT 1 AS one')
+        })
+      },
+      intercept: (operation, next) => next(operation),
+    }
+    const db = open(database.url, { use: [worker] })
+    await db.close()
+    expect(last).toEqual([{ one: 1 }])
   })
 })

@@ -122,6 +122,9 @@ function assemble<Client extends PrismaClientLike>(
   const sql = createSqlClient({ ...around, lifecycle: writing, withoutTenant: 'refuse' })
   const packagesSql = createSqlClient({ ...around, lifecycle: writing, withoutTenant: 'nothing' })
   const endings: (() => Promise<void>)[] = []
+  const stops: (() => Promise<void>)[] = []
+  const session: DatabaseMethods<Client>['session'] = (fn) =>
+    writing.track(async () => withSession(await sessionConfig(config, hosts), mode(), fn))
   let closing: Promise<void> | undefined
   const close: DatabaseMethods<Client>['close'] = ({ drainTimeoutMs = config.drainTimeoutMs } = {}) => {
     closing ??= shutDown(drainTimeoutMs)
@@ -129,6 +132,7 @@ function assemble<Client extends PrismaClientLike>(
   }
   async function shutDown(drainTimeoutMs: number): Promise<void> {
     if (options.instance !== undefined) forgetInstance(options.instance, database)
+    await Promise.allSettled(stops.map((stop) => stop()))
     const abandoned = await lifecycle.drain(drainTimeoutMs)
     await Promise.allSettled(endings.map((end) => end()))
     await Promise.all([pool.close(), router?.close(), replication.close()])
@@ -183,7 +187,7 @@ function assemble<Client extends PrismaClientLike>(
     config,
     metadata,
     health: createHealthCheck({ pool, replicas, events, slowQueryMs: config.slowQueryMs, ask }),
-    session: (fn) => writing.track(async () => withSession(await sessionConfig(config, hosts), mode(), fn)),
+    session,
     $client: createFacade(client, routed),
     [Symbol.asyncDispose]: () => close(),
   }
@@ -193,7 +197,10 @@ function assemble<Client extends PrismaClientLike>(
       schema: config.schema,
       sql: packagesSql,
       client: methods.$client,
+      hooks: ambient.scope,
+      session,
       events,
+      onClosing: (stop) => void stops.push(stop),
       onClose: (end) => void endings.push(end),
     })
   }

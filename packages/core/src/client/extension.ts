@@ -1,5 +1,6 @@
 import { classify } from '../classify.ts'
 import { currentContext } from '../context.ts'
+import { DatabaseError } from '../database-error.ts'
 import type { DatabaseEvents, EventSource } from '../events.ts'
 import type { SchemaMetadata } from '../metadata.ts'
 import { type compose, kindOfAction, type Operation } from '../operation.ts'
@@ -37,7 +38,18 @@ interface InternalParameters {
   readonly action?: string
   /** Where a followed relation (`findUnique(…).items()`) lies in the result: `['select', 'items']`. */
   readonly dataPath?: readonly string[]
-  readonly transaction?: { readonly lock?: object }
+  readonly transaction?: { readonly lock?: object; readonly kind?: string; readonly id?: string }
+}
+
+/** Where Prisma's clients of interactive transactions say which one they belong to. */
+const scopeContext = Symbol.for('prisma.client.transaction.scope_context')
+
+function transactionIdOf(client: object): string {
+  const { txId } = (Reflect.get(client, scopeContext) ?? {}) as { readonly txId?: string }
+  if (txId !== undefined) return txId
+  throw new DatabaseError('DB_TRANSACTION_MISUSE', "This version of Prisma hides its transaction's id", {
+    outcome: 'not-sent',
+  })
 }
 
 /**
@@ -76,11 +88,19 @@ export function createExtension(options: ExtensionOptions): object {
     { args, action }: Pick<Operation, 'args' | 'action'>,
     hook: HookParameters,
   ): Promise<unknown> {
-    const { query, operation: asked, __internalParams: internal } = hook
+    const { query, operation: asked } = hook
+    const internal = joined(hook.__internalParams)
     // Interceptors see results that fit the arguments: what was followed is taken out after them.
     const isFollowed = intercept !== undefined && (internal?.dataPath?.length ?? 0) > 0
-    if (action === asked && !isFollowed) return query(args)
+    if (action === asked && !isFollowed && internal === hook.__internalParams) return query(args)
     return query(args, { ...internal, action, ...(isFollowed && { dataPath: [] }) })
+  }
+
+  /** An interceptor may have opened a transaction around an operation that came with none. */
+  function joined(internal: InternalParameters | undefined): InternalParameters | undefined {
+    const scope = internal?.transaction ? undefined : ambient.scope()
+    if (!scope?.client) return internal
+    return { ...internal, transaction: { kind: 'itx', id: transactionIdOf(scope.client) } }
   }
 
   function end(operation: Operation, startedAt: number): void {
