@@ -23,16 +23,47 @@ export interface AdapterOptions {
   readonly begin: (scope: TransactionScope | undefined) => Begin | undefined
   /** Absent where no policies are to be served. */
   readonly rowSecurity: RowSecurity | undefined
+  /** Whether tables are found by the search path, which holds the tenant's schema, and so must not be qualified. */
+  readonly isUnqualified: boolean
+}
+
+/** Prisma puts a schema before each name. This one is taken away again, and no real one is called so. */
+const noSchema = 'orgdb:search_path'
+
+type Query = Parameters<SqlDriverAdapter['queryRaw']>[0]
+
+function unqualified(query: Query): Query {
+  return { ...query, sql: query.sql.replaceAll(`"${noSchema}".`, '') }
 }
 
 /** Prisma's adapter for node-postgres, on our pool: every SQL statement of the client passes here. */
 export function createAdapter(options: AdapterOptions): SqlDriverAdapterFactory {
-  const { pool, schema } = options
+  const { pool, isUnqualified } = options
+  const schema = isUnqualified ? noSchema : options.schema
   const inner = new PrismaPg(pool, schema === undefined ? {} : { schema })
   return {
     provider: inner.provider,
     adapterName: inner.adapterName,
-    connect: async () => wrapAdapter(await inner.connect(), options),
+    connect: async () => {
+      const adapter = wrapAdapter(await inner.connect(), options)
+      return isUnqualified ? withoutSchema(adapter) : adapter
+    },
+  }
+}
+
+function withoutSchema(adapter: SqlDriverAdapter): SqlDriverAdapter {
+  return {
+    ...adapter,
+    queryRaw: (query) => adapter.queryRaw(unqualified(query)),
+    executeRaw: (query) => adapter.executeRaw(unqualified(query)),
+    async startTransaction(isolationLevel) {
+      const transaction = await adapter.startTransaction(isolationLevel)
+      return {
+        ...transaction,
+        queryRaw: (query) => transaction.queryRaw(unqualified(query)),
+        executeRaw: (query) => transaction.executeRaw(unqualified(query)),
+      }
+    },
   }
 }
 

@@ -36,7 +36,7 @@ import type { Database, DatabaseMethods, DatabaseOptions, PrismaClientLike } fro
 export function createDatabase<Client extends PrismaClientLike>(
   options: DatabaseOptions<Client>,
 ): Database<Client> {
-  const { client, metadata, use, instance, logger, rowSecurity, ...input } = options
+  const { client, metadata, use, instance, logger, rowSecurity, tenantSchema, ...input } = options
   const config = parseConfig(input)
   for (const warning of config.warnings) process.emitWarning(warning, 'DbConfigWarning')
   const create = (): Database<Client> => assemble(options, config)
@@ -57,7 +57,14 @@ function assemble<Client extends PrismaClientLike>(
   const ambient = createAmbient()
   const lifecycle = createLifecycle()
   const settler = createSettler(pool)
-  const rowSecurity = options.rowSecurity && createRowSecurity(options.rowSecurity, { metadata, events })
+  const { tenantSchema } = options
+  const rowSecurity =
+    options.rowSecurity || tenantSchema
+      ? createRowSecurity(
+          { rowSecurity: options.rowSecurity, tenantSchema, schema: config.schema },
+          { metadata, events },
+        )
+      : undefined
 
   const interceptors = options.use ?? []
   const intercept = compose(interceptors)
@@ -73,6 +80,7 @@ function assemble<Client extends PrismaClientLike>(
       schema: config.schema,
       opening: ambient.opening,
       rowSecurity,
+      isUnqualified: tenantSchema !== undefined,
     })
   const plains: PrismaClientLike[] = []
   function clientOn(

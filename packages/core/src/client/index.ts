@@ -4,7 +4,7 @@ export type { DatabaseHealth } from './health.ts'
 export type { Logger } from './log-events.ts'
 export type { ConnectionMetrics, PoolMetrics } from './pool.ts'
 export type { ReplicaMetrics, ReplicaState } from './replicas/node.ts'
-export type { RowSecurityOptions } from './row-security.ts'
+export type { RowSecurityOptions, TenantSchemaOptions } from './row-security.ts'
 export type { StatementMetrics } from './statement-metrics.ts'
 export type { Transaction } from './transaction-scope.ts'
 export type {

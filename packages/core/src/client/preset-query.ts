@@ -4,9 +4,20 @@ import type { Begin } from './database-client.ts'
 /** PostgreSQL settings, for one transaction. */
 export type Settings = readonly (readonly [name: string, value: string])[]
 
+/** The setting that says in which schemas names are looked up; its value is a list of quoted names. */
+export const searchPath = 'search_path'
+
+/** Those schemas in that order, and no others but PostgreSQL's own. */
+export function searchPathOf(schemas: readonly string[]): string {
+  return schemas.map((schema) => pg.escapeIdentifier(schema)).join(', ')
+}
+
 /** BEGIN with settings. SET takes no snapshot, so that modes of the transaction can still follow. */
 export function beginWithSettings(begin: Begin | undefined, settings: Settings): Begin {
-  const statements = settings.map(([name, value]) => `; SET LOCAL ${name} = ${pg.escapeLiteral(value)}`)
+  // To SET, unlike `set_config`, a literal is one name, so that a list stands as it is; it can't be an empty one.
+  const literal = (name: string, value: string): string =>
+    name === searchPath && value !== '' ? value : pg.escapeLiteral(value)
+  const statements = settings.map(([name, value]) => `; SET LOCAL ${name} = ${literal(name, value)}`)
   return { ...begin, sql: statements.join('') + (begin?.sql ?? '') }
 }
 

@@ -7,7 +7,7 @@ import type { SchemaMetadata } from '../metadata.ts'
 import type { Operation } from '../operation.ts'
 import { announceBypass, type Party, partyOf, requireParty } from '../tenancy/system.ts'
 import { TenantError } from '../tenancy/tenant-error.ts'
-import type { Settings } from './preset-query.ts'
+import { type Settings, searchPath, searchPathOf } from './preset-query.ts'
 import type { TransactionScope } from './transaction-scope.ts'
 
 /** How the tenant of the context reaches PostgreSQL's row-level security policies. */
@@ -19,6 +19,25 @@ export interface RowSecurityOptions {
    * so that such work sees no tenant's rows unless the role may bypass policies.
    */
   readonly bypassSetting?: string
+}
+
+/** How the tenant of the context chooses the schema that its tables are in. */
+export interface TenantSchemaOptions {
+  /**
+   * The schema of a tenant: `(tenant) => `tenant_${tenant}``. What it throws, the call rejects with: refuse names
+   * here that are no tenants. PostgreSQL takes names of up to 63 bytes; any character will do.
+   */
+  readonly of: (tenant: string) => string
+  /** Schemas for tables that a tenant's own has not, in this order. Work inside `asSystem` sees these alone. Default none. */
+  readonly shared?: readonly string[]
+}
+
+/** What keeps tenants apart at the connection; at least one of both. */
+export interface TenantLayers {
+  readonly rowSecurity?: RowSecurityOptions | undefined
+  readonly tenantSchema?: TenantSchemaOptions | undefined
+  /** The schema of all tables, which no tenant's can stand beside. */
+  readonly schema?: string | undefined
 }
 
 /** What one operation may see, on its way to the connection. */
@@ -52,14 +71,13 @@ export interface RowSecurity {
 
 /** @throws ConfigError for names that are none of a setting of one's own, or without metadata */
 export function createRowSecurity(
-  options: RowSecurityOptions,
+  layers: TenantLayers,
   {
     metadata,
     events,
   }: { readonly metadata: SchemaMetadata | undefined; readonly events: EventSource<DatabaseEvents> },
 ): RowSecurity {
-  checkNames(options, metadata)
-  const { setting, bypassSetting } = options
+  checkLayers(layers, metadata)
   const store = new AsyncLocalStorage<Grant>()
   const parties = new WeakMap<object, string>()
 
@@ -68,10 +86,9 @@ export function createRowSecurity(
     const isSystem = party !== undefined && tenant === undefined
     return {
       party: tenant === undefined ? (isSystem ? 'system' : undefined) : `tenant ${tenant}`,
-      // Both are always set: whatever a session was left with must not shine through.
       settings: [
-        [setting, tenant ?? ''],
-        ...(bypassSetting === undefined ? [] : [[bypassSetting, isSystem ? 'on' : ''] as const]),
+        ...(layers.rowSecurity ? policySettings(layers.rowSecurity, tenant, isSystem) : []),
+        ...(layers.tenantSchema ? [[searchPath, pathOf(layers.tenantSchema, tenant)] as const] : []),
       ],
       statements: 0,
     }
@@ -113,6 +130,22 @@ export function createRowSecurity(
     },
   }
   return security
+}
+
+/** All are always set: whatever a session was left with must not shine through. */
+function policySettings(
+  { setting, bypassSetting }: RowSecurityOptions,
+  tenant: string | undefined,
+  isSystem: boolean,
+): Settings {
+  return [
+    [setting, tenant ?? ''],
+    ...(bypassSetting === undefined ? [] : [[bypassSetting, isSystem ? 'on' : ''] as const]),
+  ]
+}
+
+function pathOf({ of, shared = [] }: TenantSchemaOptions, tenant: string | undefined): string {
+  return searchPathOf(tenant === undefined ? shared : [of(tenant), ...shared])
 }
 
 /** What a transaction that is being opened may see: as the operation that needs it, or the code that began it. */
@@ -198,18 +231,26 @@ function flatten(args: unknown, model: string, metadata: SchemaMetadata | undefi
   return { ...(args as object), where: { AND: [...keys, rest] } }
 }
 
-function checkNames(
-  { setting, bypassSetting }: RowSecurityOptions,
+function checkLayers(
+  { rowSecurity, tenantSchema, schema }: TenantLayers,
   metadata: SchemaMetadata | undefined,
 ): void {
   const problem = 'must be the name of a setting of your own, such as app.tenant'
   const isName = (name: string): boolean => /^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)+$/i.test(name)
+  const { setting, bypassSetting } = rowSecurity ?? {}
+  const layer = rowSecurity ? 'rowSecurity' : 'tenantSchema'
   const problems = [
-    ...(isName(setting) ? [] : [{ field: 'rowSecurity.setting', problem }]),
+    ...(setting === undefined || isName(setting) ? [] : [{ field: 'rowSecurity.setting', problem }]),
     ...(bypassSetting === undefined || isName(bypassSetting)
       ? []
       : [{ field: 'rowSecurity.bypassSetting', problem }]),
-    ...(metadata ? [] : [{ field: 'metadata', problem: 'is needed for rowSecurity' }]),
+    ...(tenantSchema === undefined || typeof tenantSchema.of === 'function'
+      ? []
+      : [{ field: 'tenantSchema.of', problem: 'must be a function from a tenant to its schema' }]),
+    ...(tenantSchema === undefined || schema === undefined
+      ? []
+      : [{ field: 'schema', problem: 'must not be set beside tenantSchema, which decides it' }]),
+    ...(metadata ? [] : [{ field: 'metadata', problem: `is needed for ${layer}` }]),
   ]
   if (problems.length > 0) throw new ConfigError(problems)
 }

@@ -10,7 +10,7 @@ import type { DatabaseHealth } from './health.ts'
 import type { Logger } from './log-events.ts'
 import type { ConnectionMetrics, PoolMetrics } from './pool.ts'
 import type { ReplicaMetrics } from './replicas/node.ts'
-import type { RowSecurityOptions } from './row-security.ts'
+import type { RowSecurityOptions, TenantSchemaOptions } from './row-security.ts'
 import type { StatementMetrics } from './statement-metrics.ts'
 import type { Transaction } from './transaction-scope.ts'
 
@@ -37,6 +37,12 @@ export interface DatabaseOptions<Client extends PrismaClientLike> extends Databa
    * needs `metadata`, and policies: see `rowSecurityPolicies`. Default: none.
    */
   readonly rowSecurity?: RowSecurityOptions
+  /**
+   * For tenants with a schema each: every statement runs with the schema of its tenant as search path, on the one
+   * pool, and is refused without a tenant. Models with an `@@schema` of their own stay where they are. It needs
+   * `metadata`. Default: none.
+   */
+  readonly tenantSchema?: TenantSchemaOptions
   /**
    * Makes the call return the living instance of that name in this process, if its configuration is the same:
    * for frameworks that reload modules. One with another configuration is closed and replaced. Default: none.
