@@ -4,7 +4,11 @@ import ts from 'typescript'
 import { readmeModules } from './readme-blocks.mjs'
 import { readJson } from './workspace.mjs'
 
-const generatedClient = /(^|\/)generated\/prisma\/client(\.ts)?$/
+/** What a reader's `prisma generate` has written stands for what the workspace's has. */
+const generated = [
+  { specifier: /(^|\/)generated\/prisma\/client(\.ts)?$/, file: 'prisma/generated/client/client.ts' },
+  { specifier: /(^|\/)generated\/db-metadata(\.ts)?$/, file: 'prisma/generated/db-metadata.ts' },
+]
 
 /**
  * Type-checks the `ts` blocks of Markdown files in one program, as a user's project would, against the sources of the
@@ -60,7 +64,8 @@ export function checkReadmes(files, root) {
     if (!specifier.startsWith('.')) return undefined
     const path = join(dirname(containing), specifier)
     if (modules.has(path)) return path
-    return generatedClient.test(specifier) ? join(root, 'prisma/generated/client/client.ts') : undefined
+    const own = generated.find((each) => each.specifier.test(specifier))
+    return own && join(root, own.file)
   }
 
   const program = ts.createProgram([...modules.keys()], options, host)
