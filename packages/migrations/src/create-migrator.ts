@@ -1,0 +1,45 @@
+import { type BaselineOptions, baseline } from './deploy/baseline.ts'
+import { type DeployOptions, type DeployResult, deploy } from './deploy/deploy.ts'
+import { type Resolution, resolve } from './deploy/resolve.ts'
+import { type RollbackOptions, type RollbackResult, rollback } from './deploy/rollback.ts'
+import { type Status, status } from './deploy/status.ts'
+import { MigrationError } from './errors.ts'
+import { type MigratorOptions, toSettings } from './options.ts'
+
+/** Everything that can be done with a folder of migrations and a database. Each call opens and closes its own connection. */
+export interface Migrator {
+  /** Applies what is pending; the next call goes on where one was interrupted. */
+  deploy(options?: DeployOptions): Promise<DeployResult>
+  /** For the start of an application: deploys with `strategy.autoDeploy`, otherwise refuses to start behind. */
+  ensure(): Promise<DeployResult>
+  rollback(options?: RollbackOptions): Promise<RollbackResult>
+  status(): Promise<Status>
+  /** Records migrations as applied without running them; their names. */
+  baseline(options: BaselineOptions): Promise<readonly string[]>
+  /** Records a decision about a migration that can't go on by itself. */
+  resolve(migration: string, resolution: Resolution): Promise<void>
+}
+
+/** @throws MigrationError `DB_MIGRATIONS_OPTIONS`, ConfigError */
+export function createMigrator(options: MigratorOptions): Migrator {
+  const settings = toSettings(options)
+  return {
+    deploy: (each) => deploy(settings, each),
+    async ensure() {
+      if (settings.strategy.autoDeploy) return deploy(settings)
+      const { pending } = await status(settings)
+      if (pending.length === 0) return { applied: [], data: [] }
+      throw new MigrationError(
+        'DB_MIGRATIONS_PENDING',
+        `${pending.length} migrations are pending, ${pending[0]} first`,
+        {
+          migration: pending[0],
+        },
+      )
+    },
+    rollback: (each) => rollback(settings, each),
+    status: () => status(settings),
+    baseline: (each) => baseline(settings, each),
+    resolve: (migration, resolution) => resolve(settings, migration, resolution),
+  }
+}

@@ -1,0 +1,1 @@
+export { type DataMigration, defineDataMigration, type VisitedRows } from './define.ts'
