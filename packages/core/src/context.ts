@@ -59,10 +59,22 @@ export function runInContext<T>(options: ContextOptions, fn: () => T): T {
     ...outer,
     ...given,
     ...(deadlines.length > 0 && { deadlineAt: Math.min(...deadlines) }),
-    ...(signals.length > 1 && { signal: AbortSignal.any(signals) }),
+    ...(signals.length > 1 && { signal: joinSignals(signals) }),
   }
   sessions.set(context, sessions.get(outer) ?? {})
   return storage.run(Object.freeze(context), fn)
+}
+
+/**
+ * Node's joined signals don't keep alive what they are made of, so that an `AbortSignal.timeout()` which nobody
+ * else holds would be collected and never fire: https://github.com/nodejs/node/issues/57736
+ */
+const sources = new WeakMap<AbortSignal, readonly AbortSignal[]>()
+
+function joinSignals(signals: readonly AbortSignal[]): AbortSignal {
+  const joined = AbortSignal.any([...signals])
+  sources.set(joined, signals)
+  return joined
 }
 
 /** What all contexts inside one outermost `runInContext` share; core keeps by it what they have written. */

@@ -1,7 +1,9 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { Interceptor, Operation } from '@org/db-core'
 import { currentContext, restoreContext, runInContext } from '@org/db-core'
 import type { TestDatabase } from '@org/db-testing'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { freshDatabase, open, type TestClient } from './support/shop-database.ts'
 
 describe('runInContext', () => {
@@ -30,6 +32,18 @@ describe('runInContext', () => {
         expect(signal?.aborted).toBe(true)
       }),
     )
+  })
+
+  it('keeps the effect of a timeout that nobody else holds', async () => {
+    setFlagsFromString('--expose_gc')
+    const collectGarbage = runInNewContext('gc') as () => void
+    const signal = runInContext({ signal: new AbortController().signal }, () =>
+      runInContext({ signal: AbortSignal.timeout(30) }, () => currentContext().signal),
+    )
+    // A signal counts as held until the end of the turn in which it was made.
+    await new Promise((resolve) => setImmediate(resolve))
+    collectGarbage()
+    await vi.waitFor(() => expect(signal?.aborted).toBe(true))
   })
 
   it('restores a captured context exactly', () => {
