@@ -22,7 +22,7 @@ export interface Operation {
   readonly model?: string | undefined
   /**
    * The Prisma action (`findMany`, `$queryRaw`), the repository method (`findById`, `bySlug`), or `$transaction`
-   * for a whole outermost transaction, whose `next` runs it anew from BEGIN to COMMIT.
+   * for a whole outermost transaction or batch, whose `next` runs it anew from BEGIN to COMMIT.
    */
   readonly action: string
   /** Whether it can change rows; `unknown` for raw SQL and a repository's own methods. */

@@ -1,4 +1,4 @@
-import { isDbError } from '@org/db-core'
+import { type Interceptor, isDbError } from '@org/db-core'
 import { startPostgres, startProxy, type TcpProxy, type TestDatabase } from '@org/db-testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { freshDatabase, open, type TestClient } from './support/shop-database.ts'
@@ -111,6 +111,59 @@ describe('a connection cut during COMMIT', () => {
   it('leaves the database object usable', async () => {
     await Promise.all([proxy.cutWhen({ from: 'server', bytes: 'COMMIT' }), create()])
     expect(await db.user.count()).toBe(1)
+  })
+})
+
+describe('a connection cut during the COMMIT of a batch', () => {
+  const seen: string[] = []
+  const hooking: Interceptor = {
+    name: 'hooking',
+    stage: 'cache',
+    intercept(operation, next) {
+      operation.transaction?.afterCommit(() => void seen.push('commit'))
+      operation.transaction?.afterRollback(() => void seen.push('rollback'))
+      return next(operation)
+    },
+  }
+  /** Sends a batch whose COMMIT is cut off; what came of it. */
+  async function batch(
+    from: 'client' | 'server',
+    calls: () => readonly unknown[],
+    bytes = 'COMMIT',
+  ): Promise<unknown> {
+    seen.length = 0
+    await db.close()
+    db = open(proxy.through(database.url), { use: [hooking] })
+    await db.connect()
+    const cut = proxy.cutWhen({ from, bytes })
+    const answer = await db.$transaction(calls() as []).catch((error: unknown) => error)
+    await cut
+    return answer
+  }
+  const writing = () => [db.user.create({ data: { email: 'a' } }), db.user.count()]
+
+  it('can be retried when COMMIT never arrived', async () => {
+    const error = await batch('client', writing)
+    expect(error).toMatchObject({ code: 'DB_CONNECTION_LOST', retryable: true, outcome: 'rolled-back' })
+    expect([await admin.user.count(), seen]).toEqual([0, ['rollback', 'rollback']])
+  })
+
+  it('is never offered for a retry when the server had carried it out, and its hooks run', async () => {
+    const error = await batch('server', writing)
+    expect(error).toMatchObject({ code: 'DB_AMBIGUOUS_COMMIT', retryable: false, outcome: 'unknown' })
+    expect([await admin.user.count(), seen]).toEqual([1, ['commit', 'commit']])
+  })
+
+  it('does not matter when the batch has only read', async () => {
+    const error = await batch('server', () => [db.user.count(), db.team.count()])
+    expect(error).toMatchObject({ code: 'DB_CONNECTION_LOST', retryable: true, outcome: 'rolled-back' })
+  })
+
+  it('is none for a batch of one call, which Prisma sends without a transaction', async () => {
+    const alone = () => [db.user.create({ data: { email: 'a' } })]
+    const error = await batch('server', alone, 'email')
+    expect(error).toMatchObject({ code: 'DB_CONNECTION_LOST', retryable: false, outcome: 'unknown' })
+    expect([await admin.user.count(), seen]).toEqual([1, []])
   })
 })
 

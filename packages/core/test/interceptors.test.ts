@@ -34,6 +34,7 @@ describe('interceptors of a database', () => {
       ['client', undefined, '$queryRaw', 'unknown', false],
       ['client', undefined, '$transaction', 'unknown', false],
       ['client', 'User', 'create', 'write', true],
+      ['client', undefined, '$transaction', 'unknown', false],
       ['client', 'User', 'count', 'read', true],
       ['client', undefined, '$transaction', 'unknown', false],
       ['client', 'Team', 'count', 'read', true],
@@ -115,6 +116,27 @@ describe('transactions as operations', () => {
       orderBy: { email: 'asc' },
     })
     expect(found.map(({ email }) => email)).toEqual(['again-2', 'again-nested'])
+  })
+
+  it('see a batch as a whole, and can run it anew', async () => {
+    const sent: string[] = []
+    const again: Interceptor = {
+      name: 'again',
+      stage: 'retry',
+      intercept(operation, next) {
+        if (operation.action === '$transaction') return next(operation).catch(() => next(operation))
+        if (operation.action !== 'create') return next(operation)
+        // The first attempt runs into the row that is there.
+        const email = sent.length === 0 ? 'taken' : 'free'
+        sent.push(email)
+        return next({ ...operation, args: { data: { email } } })
+      },
+    }
+    await using db = open(database.url, { use: [again] })
+    await db.user.createMany({ data: [{ email: 'taken' }] })
+    const [, user] = await db.$transaction([db.team.count(), db.user.create({ data: { email: 'given' } })])
+    expect([user.email, sent]).toEqual(['free', ['taken', 'free']])
+    await db.user.deleteMany({ where: { email: { in: ['taken', 'free'] } } })
   })
 
   it('give their operations hooks, in a batch too', async () => {

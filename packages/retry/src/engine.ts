@@ -53,6 +53,8 @@ export function createEngine({ settings, guards, tally, events }: EngineParts): 
   async function run<T>(work: Work<T>): Promise<T> {
     tally.calls += 1
     guards.budget?.deposit()
+    const { signal } = currentContext()
+    if (signal?.aborted) throw refused(subjectOf(work), signal)
     const startedAt = clock.now()
     try {
       return await (guards.isOpenTo(work) ? work.run() : guards.pass(work))
@@ -186,6 +188,13 @@ function toEvent<T>(work: Work<T>, attempt: number, { dbError }: Reading): Failu
 function sqlStateOf(dbError: object | undefined): string | undefined {
   const sqlState: unknown = dbError && Reflect.get(dbError, 'sqlState')
   return typeof sqlState === 'string' ? sqlState : undefined
+}
+
+function refused(subject: string, signal: AbortSignal): DatabaseError {
+  return new DatabaseError('DB_CANCELLED', `${subject} was not begun: its signal had been aborted`, {
+    cause: signal.reason,
+    outcome: 'not-sent',
+  })
 }
 
 function cancelled(subject: string, signal: AbortSignal, { outcome }: Reading): DatabaseError {

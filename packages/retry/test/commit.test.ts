@@ -28,24 +28,54 @@ const whoCuts = [
 ] as const
 
 describe('a COMMIT without an answer', () => {
-  it.each(whoCuts)('is settled or surfaced, never repeated blindly (%s)', async (_what, from, stored) => {
+  it.each(whoCuts)(
+    'is settled by core, and repeated only if it was rolled back (%s)',
+    async (_what, from, stored) => {
+      const policy = retry({ backoff: { initialMs: 1, maxMs: 5 } })
+      await using db = open(proxy.through(database.url), { use: [policy] })
+      let bodies = 0
+      await db.user.count()
+      const cut = proxy.cutWhen({ from, bytes: 'COMMIT' })
+      const answer = await codeOf(
+        db.transaction(async () => {
+          bodies += 1
+          await db.user.create({ data: { email: 'once' } })
+          return 'committed'
+        }),
+      )
+      await cut
+      expect([answer, bodies, await admin.user.count()]).toEqual([
+        { resolved: 'committed' },
+        stored === 1 ? 1 : 2,
+        1,
+      ])
+    },
+  )
+
+  it.each(whoCuts)(
+    'of a batch is never repeated when it was carried out (%s)',
+    async (_what, from, stored) => {
+      const policy = retry({ backoff: { initialMs: 1, maxMs: 5 } })
+      await using db = open(proxy.through(database.url), { use: [policy] })
+      await db.user.count()
+      const cut = proxy.cutWhen({ from, bytes: 'COMMIT' })
+      const calls = [db.user.create({ data: { email: 'once' } }), db.user.count()] as const
+      const answer = await codeOf(db.$transaction([...calls]).then(() => 'committed'))
+      await cut
+      // What was carried out has lost its results with the connection.
+      expect(answer).toEqual(stored === 1 ? 'DB_AMBIGUOUS_COMMIT' : { resolved: 'committed' })
+      expect(await admin.user.count()).toBe(1)
+    },
+  )
+
+  it('of what has only read is repeated', async () => {
     const policy = retry({ backoff: { initialMs: 1, maxMs: 5 } })
     await using db = open(proxy.through(database.url), { use: [policy] })
-    let bodies = 0
     await db.user.count()
-    const cut = proxy.cutWhen({ from, bytes: 'COMMIT' })
-    const answer = await codeOf(
-      db.transaction(async () => {
-        bodies += 1
-        await db.user.create({ data: { email: 'once' } })
-        return 'committed'
-      }),
-    )
+    const cut = proxy.cutWhen({ from: 'server', bytes: 'COMMIT' })
+    expect(await db.transaction(() => db.user.count(), { readOnly: true })).toBe(0)
     await cut
-    const rows = await admin.user.count()
-    // Core may be able to ask PostgreSQL what became of the transaction; if not, the error surfaces.
-    if (answer === 'DB_AMBIGUOUS_COMMIT') expect([bodies, rows]).toEqual([1, stored])
-    else expect([answer, rows, bodies]).toEqual([{ resolved: 'committed' }, 1, stored === 1 ? 1 : 2])
+    expect(policy.metrics()).toMatchObject({ recovered: 1 })
   })
 
   it.each(whoCuts)('of plain Prisma surfaces when nobody can settle it (%s)', async (_what, from, stored) => {

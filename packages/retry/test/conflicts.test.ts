@@ -66,6 +66,30 @@ describe('a deadlock between two transactions', () => {
   })
 })
 
+describe('a batch', () => {
+  it('that runs into a deadlock is repeated as a whole', async () => {
+    await using observer = open(database.url)
+    const meet = meeting(2)
+    const lock = db.transaction(async () => {
+      await db.user.update({ where: { id: 2 }, data: { name: 'x' } })
+      void meet()
+      // The batch holds the other row by now, and waits for this one.
+      await expect
+        .poll(() => observer.sql.query("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+        .toHaveLength(1)
+      await db.user.update({ where: { id: 1 }, data: { name: 'x' } })
+    })
+    void meet()
+    await meet()
+    const batch = db.$transaction([
+      db.user.update({ where: { id: 1 }, data: { name: 'y' } }),
+      db.user.update({ where: { id: 2 }, data: { name: 'y' } }),
+    ])
+    await Promise.all([lock, batch])
+    expect(failuresOf()).toEqual([{ code: 'DB_DEADLOCK', sqlState: '40P01', count: 1 }])
+  })
+})
+
 describe('a serialization failure', () => {
   it('in a statement is repeated with the whole transaction', async () => {
     const meet = meeting(2)

@@ -95,6 +95,14 @@ describe('limits', () => {
     expect(work.runs).toBe(1)
   })
 
+  it('begins no work whose signal has been aborted', async () => {
+    const work = failing()
+    const signal = AbortSignal.abort(new Error('the client has left'))
+    const answer = runInContext({ signal }, () => retrying(work)())
+    await expect(answer).rejects.toMatchObject({ code: 'DB_CANCELLED', outcome: 'not-sent' })
+    expect(work.runs).toBe(0)
+  })
+
   it('does not wait beyond the deadline of the context', async () => {
     const clock = controllableClock()
     const policy = retry({ clock, attempts: 100, backoff: { initialMs: 100, maxMs: 100 } })

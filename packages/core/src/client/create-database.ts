@@ -24,8 +24,9 @@ import { withSession } from './session.ts'
 import { createSettler } from './settle.ts'
 import { createSqlClient } from './sql-client.ts'
 import { createStatementCounter } from './statement-metrics.ts'
+import { runHook } from './transaction-end.ts'
 import type { TransactionScope } from './transaction-scope.ts'
-import { createTransactions, runHook } from './transactions.ts'
+import { createTransactions } from './transactions.ts'
 import type { Database, DatabaseMethods, DatabaseOptions, PrismaClientLike } from './types.ts'
 
 /**
@@ -216,11 +217,11 @@ function assemble<Client extends PrismaClientLike>(
   return database
 }
 
-/** A transaction that Prisma opens by itself, for a batch or nested writes, has no scope. */
+/** A transaction that Prisma opens by itself, for nested writes, has no scope. */
 function beginOf(scope: TransactionScope | undefined, config: DatabaseConfig): Begin {
   if (!scope) return { sql: beginSql({}, config, { identified: false }) }
   return {
-    sql: beginSql(scope.options, config, { identified: !scope.options.readOnly }),
+    sql: beginSql(scope.options, config, { identified: scope.canWrite }),
     onRows: (rows) => {
       scope.transactionId = transactionIdIn(rows)
     },

@@ -61,8 +61,16 @@ export function createExtension(options: ExtensionOptions): object {
   const { consistency } = options
 
   function toDbError(error: unknown, operation: Operation): unknown {
-    const { model, action, kind, inTransaction } = operation
+    const { model, action, kind } = operation
+    const inTransaction = operation.inTransaction && !isAlone()
     return classify(error, { metadata, model, action, kind, inTransaction, server }) ?? error
+  }
+
+  /** Prisma sends a batch of one call, or of one merged query, without a transaction. */
+  function isAlone(): boolean {
+    if (ambient.scope()) return false
+    const batch = ambient.batch()
+    return batch !== undefined && batch.connection === undefined
   }
 
   /** Interceptors get classified errors, and what they throw themselves is left alone. */
@@ -125,7 +133,8 @@ export function createExtension(options: ExtensionOptions): object {
     query: {
       async $allOperations(hook: HookParameters) {
         const { model, operation: action, args, __internalParams } = hook
-        const transaction = ambient.scope() ?? ambient.batch()
+        const batch = ambient.batch()
+        const transaction = ambient.scope() ?? batch
         const inTransaction = transaction !== undefined || __internalParams?.transaction !== undefined
         const operation: Operation = {
           layer: 'client',
@@ -137,6 +146,8 @@ export function createExtension(options: ExtensionOptions): object {
           inTransaction,
           transaction,
         }
+        // A batch is sent when all its operations have come this far.
+        if (batch && operation.kind !== 'read') batch.canWrite = true
         const scope = ambient.scope()
         if (scope?.endedBy) throw scope.endedBy
         if (scope) scope.running += 1

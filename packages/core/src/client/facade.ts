@@ -187,8 +187,9 @@ function transact(
       ...(isolationLevel !== undefined && { isolationLevel }),
     })
   }
-  return transactions.batch((on) =>
-    Reflect.apply(Reflect.get(on, '$transaction') as () => Promise<unknown>, on, [work, given]),
+  return transactions.batch(
+    (on) => Reflect.apply(Reflect.get(on, '$transaction') as () => Promise<unknown>, on, [work, given]),
+    given,
   )
 }
 

@@ -23,6 +23,8 @@ export class TransactionScope implements Transaction {
   readonly options: TransactionOptions
   /** Prisma's client of this transaction; its shape is the user's. */
   client: object | undefined
+  /** Whether it can write, so that the server's id of it is needed. */
+  canWrite: boolean
   /** The server's id of the transaction. */
   transactionId: string | undefined
   /** Why it was ended before its body had: time or signal. */
@@ -46,6 +48,7 @@ export class TransactionScope implements Transaction {
   constructor(options: TransactionOptions, parent?: TransactionScope) {
     this.options = options
     this.parent = parent
+    this.canWrite = options.readOnly !== true
     this.depth = parent ? parent.depth + 1 : 0
   }
 

@@ -1,13 +1,10 @@
-import { classify } from '../classify.ts'
 import { currentContext } from '../context.ts'
-import { DatabaseError, type Outcome } from '../database-error.ts'
-import type { DatabaseEvents, EventSource } from '../events.ts'
-import type { SchemaMetadata } from '../metadata.ts'
-import type { compose, Operation, TransactionHook } from '../operation.ts'
+import { DatabaseError } from '../database-error.ts'
+import type { compose, Operation } from '../operation.ts'
 import type { Ambient } from './ambient.ts'
 import { runBody } from './body.ts'
 import type { Lifecycle } from './lifecycle.ts'
-import type { Settler } from './settle.ts'
+import { createTransactionEnd, runHook, type TransactionEndOptions } from './transaction-end.ts'
 import { TransactionScope } from './transaction-scope.ts'
 import type { TransactionOptions } from './types.ts'
 
@@ -17,18 +14,17 @@ type StartTransaction = (
 ) => Promise<unknown>
 
 /** What transactions need around them. */
-export interface TransactionsOptions {
+export interface TransactionsOptions extends TransactionEndOptions {
   readonly ambient: Ambient
   readonly lifecycle: Lifecycle
   /** The interceptors: a whole transaction is an operation too. */
   readonly intercept: ReturnType<typeof compose>
-  readonly events: EventSource<DatabaseEvents>
-  readonly metadata: SchemaMetadata | undefined
-  readonly settler: Settler
-  readonly server: string
   readonly timeoutMs: number
   readonly maxWaitMs: number
 }
+
+/** Hands the calls of a batch to a client. */
+type Send = (client: object) => Promise<unknown>
 
 /** The body of a transaction. Without a transaction, as `supports` allows, it gets an empty scope. */
 type Body<T> = (scope: TransactionScope) => Promise<T>
@@ -39,8 +35,8 @@ export type RunTransaction = <T>(fn: Body<T>, options?: TransactionOptions) => P
 /** The two forms of a transaction. */
 export interface Transactions {
   readonly run: RunTransaction
-  /** Prisma's `$transaction([…])`: `send` hands the calls to the client it is given. */
-  batch(send: (client: object) => Promise<unknown>): Promise<unknown>
+  /** Prisma's `$transaction([…], options)`: `send` hands the calls to the client it is given. */
+  batch(send: Send, options: object): Promise<unknown>
 }
 
 /** Prisma ends a transaction by itself so much later than we do, in case that our own end does not come through. */
@@ -49,6 +45,7 @@ const prismaGraceMs = 2_000
 /** Ambient transactions on Prisma's interactive ones. */
 export function createTransactions(client: object, around: TransactionsOptions): Transactions {
   const { ambient, lifecycle, settler } = around
+  const ends = createTransactionEnd(around)
 
   async function outermost<T>(fn: Body<T>, options: TransactionOptions): Promise<T> {
     const scope = new TransactionScope(options)
@@ -68,28 +65,12 @@ export function createTransactions(client: object, around: TransactionsOptions):
         ),
       )
     } catch (error) {
-      const failure = toFailure(error, scope, around)
-      const outcome = await settled(failure, scope)
-      if (outcome === 'committed' && result) {
-        await runHooks(scope, 'committed')
-        return result.value
-      }
-      // With an unknown outcome neither kind of hook may run: each would state what nobody knows.
-      if (outcome !== 'unknown') await runHooks(scope, 'rolled-back')
-      throw outcome === 'rolled-back' && isAmbiguous(failure) ? lostBeforeCommit(failure) : failure
+      const { outcome, failure } = await ends.find(error, scope)
+      if (outcome === 'committed' && result) return result.value
+      throw failure
     }
-    await runHooks(scope, 'committed')
+    await ends.runHooks(scope, 'committed')
     return (result as unknown as { readonly value: T }).value
-  }
-
-  /** What became of a transaction that failed; PostgreSQL is asked where only it can know. */
-  async function settled(
-    failure: unknown,
-    scope: TransactionScope,
-  ): Promise<'committed' | 'rolled-back' | 'unknown'> {
-    if ((failure as { outcome?: Outcome }).outcome !== 'unknown') return 'rolled-back'
-    if (!isAmbiguous(failure) || scope.transactionId === undefined) return 'unknown'
-    return settler.settle(scope.transactionId)
   }
 
   async function nested<T>(outer: TransactionScope, fn: Body<T>, options: TransactionOptions): Promise<T> {
@@ -104,8 +85,8 @@ export function createTransactions(client: object, around: TransactionsOptions):
       scope.mergeIntoParent()
       return result as T
     } catch (error) {
-      await runHooks(scope, 'rolled-back')
-      throw toFailure(error, scope, around)
+      await ends.runHooks(scope, 'rolled-back')
+      throw ends.toFailure(error, scope)
     }
   }
 
@@ -147,36 +128,44 @@ export function createTransactions(client: object, around: TransactionsOptions):
     return scope
   }
 
-  async function runHooks(scope: TransactionScope, end: 'committed' | 'rolled-back'): Promise<void> {
-    const hook = end === 'committed' ? 'after-commit' : 'after-rollback'
-    for (const each of scope.hooks(end)) await runHook(each, hook, around.events)
-  }
-
-  function fresh<T>(fn: Body<T>, options: TransactionOptions): Promise<T> {
+  function fresh<T>(run: () => Promise<T>, args: object): Promise<T> {
     const operation: Operation = {
       layer: 'client',
       action: '$transaction',
       kind: 'unknown',
-      args: options,
+      args,
       context: currentContext(),
       inTransaction: false,
     }
-    return lifecycle.track(() => around.intercept(operation, () => outermost(fn, options)) as Promise<T>)
+    return lifecycle.track(() => around.intercept(operation, run) as Promise<T>)
   }
 
-  async function batch(send: (client: object) => Promise<unknown>): Promise<unknown> {
-    const outer = ambient.scope()
+  async function nestedBatch(outer: TransactionScope, send: Send): Promise<unknown> {
     const scope = new TransactionScope({}, outer)
     try {
-      const result = await ambient.enterBatch(scope, () => send(outer?.client ?? client))
-      if (outer) scope.mergeIntoParent()
-      else await runHooks(scope, 'committed')
+      const result = await ambient.enterBatch(scope, () => send(outer.client ?? client))
+      scope.mergeIntoParent()
       return result
     } catch (error) {
-      const failure = toFailure(error, scope, around)
-      if ((failure as { outcome?: Outcome }).outcome !== 'unknown') await runHooks(scope, 'rolled-back')
-      throw failure
+      await ends.runHooks(scope, 'rolled-back')
+      throw ends.toFailure(error, scope)
     }
+  }
+
+  async function outermostBatch(send: Send): Promise<unknown> {
+    const scope = new TransactionScope({})
+    // Until an operation comes that writes.
+    scope.canWrite = false
+    void settler.prepare()
+    let result: unknown
+    try {
+      result = await ambient.open(scope, () => ambient.enterBatch(scope, () => send(client)))
+    } catch (error) {
+      // The results are lost with the connection, even if the batch was committed: so it stays an error.
+      throw (await ends.find(error, scope)).failure
+    }
+    await ends.runHooks(scope, 'committed')
+    return result
   }
 
   const run: RunTransaction = async (fn, options = {}) => {
@@ -184,7 +173,7 @@ export function createTransactions(client: object, around: TransactionsOptions):
     const { propagation = 'nested' } = options
     switch (propagation) {
       case 'requires-new':
-        return ambient.enter(undefined, () => fresh(fn, options))
+        return ambient.enter(undefined, () => fresh(() => outermost(fn, options), options))
       case 'not-supported':
         return ambient.enter(undefined, () => fn(noTransaction()))
       case 'never':
@@ -197,7 +186,7 @@ export function createTransactions(client: object, around: TransactionsOptions):
         return outer ? joined(outer, fn) : fn(noTransaction())
       case 'required':
       case 'nested': {
-        if (!outer) return fresh(fn, options)
+        if (!outer) return fresh(() => outermost(fn, options), options)
         refuseOptionsOfItsOwn(options)
         if (propagation === 'required') return joined(outer, fn)
         return outer.nestedTurnstile.pass(() => nested(outer, fn, options))
@@ -207,46 +196,11 @@ export function createTransactions(client: object, around: TransactionsOptions):
 
   return {
     run,
-    // What belongs to a transaction in progress must be able to end it, so only the transaction itself counts.
-    batch: (send) => (ambient.scope() ? batch(send) : lifecycle.track(() => batch(send))),
+    async batch(send, options) {
+      const outer = ambient.scope()
+      return outer ? nestedBatch(outer, send) : fresh(() => outermostBatch(send), options)
+    },
   }
-}
-
-/** Runs one hook; its failure is reported, because the transaction has already ended as it has. */
-export async function runHook(
-  hook: TransactionHook,
-  kind: 'after-commit' | 'after-rollback',
-  events: EventSource<DatabaseEvents>,
-): Promise<void> {
-  try {
-    await hook()
-  } catch (error) {
-    if (events.has('database.hook.failed')) events.emit('database.hook.failed', { hook: kind, error })
-    else process.emitWarning(`An ${kind} hook failed: ${String(error)}`, 'DbHookWarning')
-  }
-}
-
-function toFailure(error: unknown, scope: TransactionScope, around: TransactionsOptions): unknown {
-  const { metadata, server } = around
-  // What the caller's own code threw is the caller's, even if it looks like a failure of the network.
-  if (scope.bodyFailure?.error === error) return error
-  const failed = scope.commitFailure
-  if (failed) return classify(failed.error, { action: 'transaction', metadata, atCommit: true }) ?? error
-  return classify(error, { action: 'transaction', metadata, server, inTransaction: true }) ?? error
-}
-
-function isAmbiguous(failure: unknown): failure is DatabaseError {
-  return (failure as { code?: unknown }).code === 'DB_AMBIGUOUS_COMMIT'
-}
-
-/** The ambiguous commit turned out not to have happened. */
-function lostBeforeCommit(failure: DatabaseError): DatabaseError {
-  return new DatabaseError('DB_CONNECTION_LOST', 'transaction lost its connection and was not committed', {
-    cause: failure.cause,
-    action: 'transaction',
-    outcome: 'rolled-back',
-    retryable: true,
-  })
 }
 
 /** A savepoint shares its transaction's connection, snapshot and modes. */
