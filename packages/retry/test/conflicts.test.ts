@@ -79,7 +79,6 @@ describe('a batch', () => {
         .toHaveLength(1)
       await db.user.update({ where: { id: 1 }, data: { name: 'x' } })
     })
-    void meet()
     await meet()
     const batch = db.$transaction([
       db.user.update({ where: { id: 1 }, data: { name: 'y' } }),
