@@ -22,7 +22,7 @@ export type ClientWith<C, M extends string> = { readonly [P in M]: Delegate<C, M
 type At<T, K> = K extends keyof T ? T[K] : never
 type Args<C, M, Action extends Types.Public.Operation> = Types.Public.Args<Delegate<C, M>, Action>
 type Only<T, K> = { [P in keyof T as P extends K ? P : never]: T[P] }
-type Without<T, K> = { [P in keyof T as P extends K ? never : P]: T[P] }
+export type Without<T, K> = { [P in keyof T as P extends K ? never : P]: T[P] }
 
 /** What of a row, and which relations with it, to return: Prisma's `select`, `include` and `omit`. */
 export type Selection<C, M> = Only<Args<C, M, 'findUnique'>, SelectionKey>
@@ -63,6 +63,10 @@ export type Row<C, M, A = unknown> = Types.Result.GetResult<
   'findUniqueOrThrow',
   GlobalOmit<PlainClient<C>>
 >
+
+/** The scalar fields of a model and their types. */
+export type Scalars<C, M> = Payload<Delegate<C, M>>['scalars']
+
 type Payload<D> = Types.Public.Payload<D> extends infer P extends OperationPayload ? P : never
 
 /** The `omit` that the client was made with, so that a field left out everywhere is missing in our types, too. */

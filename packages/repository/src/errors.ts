@@ -8,6 +8,8 @@ export type RepositoryErrorCode =
   | 'DB_REPOSITORY_ARGUMENT'
   /** A hook or a mapper returned no data to write. */
   | 'DB_REPOSITORY_HOOK'
+  /** A cursor is damaged, forged, or of another list than the one it is used for. */
+  | 'DB_REPOSITORY_CURSOR'
   /** A method that returns no promise was called through interceptors, which can only await. */
   | 'DB_REPOSITORY_SYNC_METHOD'
 

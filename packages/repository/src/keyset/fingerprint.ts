@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto'
+import { currentContext } from '@org/db-core'
+import type { Column } from './column.ts'
+
+/** What makes a list the same list: a cursor of one is refused by another. */
+export interface ListIdentity {
+  readonly model: string
+  readonly columns: readonly Column[]
+  readonly where: unknown
+}
+
+/** A short hash of the list: model, order, filter, and whose rows the context shows. */
+export function fingerprintOf({ model, columns, where }: ListIdentity): Buffer {
+  const order = columns.map(({ field, descending, nullsFirst }) => [field, descending, nullsFirst])
+  const text = canonical([model, order, where, viewer()])
+  return createHash('sha256').update(text).digest().subarray(0, 12)
+}
+
+/** The tenant, and what packages note in the context under symbols, such as that deleted rows are shown. */
+function viewer(): unknown {
+  const context = currentContext()
+  const notes = Object.getOwnPropertySymbols(context).map((key) => {
+    const value: unknown = Reflect.get(context, key)
+    return [key.description, typeof value === 'string' ? value : null]
+  })
+  return [context.tenant, notes]
+}
+
+/** The same text for the same value, whatever the order of keys. */
+function canonical(value: unknown): string {
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'u'
+  if (value instanceof Date) return `d${value.getTime()}`
+  if (ArrayBuffer.isView(value)) {
+    return `b${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')}`
+  }
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  if (typeof Reflect.get(value, 'toFixed') === 'function') return `m${String(value)}`
+  const entries = Object.entries(value)
+    .filter(([, each]) => each !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+  return `{${entries.map(([key, each]) => `${JSON.stringify(key)}:${canonical(each)}`).join(',')}}`
+}
