@@ -1,15 +1,31 @@
-import type { DatabaseConfigInput } from '@org/db-core'
+import { type DatabaseConfigInput, isDbError } from '@org/db-core'
 import { createDatabase } from '@org/db-core/client'
+import { retry } from '@org/db-retry'
 import { PrismaClient } from '@org/prisma'
 import { metadata } from '@org/prisma/metadata'
 
-/** Opens the shop's database: the generated client with a pool, ambient transactions and classified errors. */
-export function openDatabase(config: DatabaseConfigInput) {
+/** What the shop does beside the configuration. */
+export interface ShopOptions {
+  /** Repeats transactions and statements that failed without having changed anything. Default `true`. */
+  readonly retries?: boolean
+}
+
+/** Opens the shop's database: the generated client with a pool, ambient transactions, retries and classified errors. */
+export function openDatabase(config: DatabaseConfigInput, { retries = true }: ShopOptions = {}) {
   return createDatabase({
     ...config,
     applicationName: config.applicationName ?? 'shop',
     client: (adapter) => new PrismaClient({ adapter }),
     metadata,
+    use: retries ? [patience()] : [],
+  })
+}
+
+/** A customer waits some seconds at most; and where too many wait for a connection, coming again makes it worse. */
+function patience() {
+  return retry({
+    maxElapsedMs: 5_000,
+    retryIf: (error) => (isDbError(error, 'DB_POOL_EXHAUSTED') ? false : undefined),
   })
 }
 

@@ -8,6 +8,8 @@ export interface ShopEnvironment {
   readonly host: string
   /** `PORT`, default 3000; 0 for any free one. */
   readonly port: number
+  /** `SHOP_RETRIES`, default `on`; `off` to see what they are good for. */
+  readonly retries: boolean
 }
 
 /** An environment variable is wrong; the message says which. */
@@ -22,7 +24,13 @@ export function environment(): ShopEnvironment {
   if (!/^\d{1,5}$/u.test(port) || Number(port) > 65_535) {
     throw new EnvironmentError('PORT must be a whole number from 0 to 65535')
   }
-  return { database: fromEnv(), host, port: Number(port) }
+  return { database: fromEnv(), host, port: Number(port), retries: retriesFrom(process.env) }
+}
+
+/** Whether the environment wants retries. @throws EnvironmentError */
+export function retriesFrom({ SHOP_RETRIES: retries = 'on' }: NodeJS.ProcessEnv): boolean {
+  if (retries !== 'on' && retries !== 'off') throw new EnvironmentError('SHOP_RETRIES must be on or off')
+  return retries === 'on'
 }
 
 /** Tells the operator why the process can't go on, and makes it end with code 1. */

@@ -1,11 +1,11 @@
 import type { DatabaseConfigInput } from '@org/db-core'
 import type { FastifyServerOptions } from 'fastify'
-import { openDatabase, type ShopDatabase } from './db.ts'
+import { openDatabase, type ShopDatabase, type ShopOptions } from './db.ts'
 import { createApp } from './http/app.ts'
 import { createShop } from './shop.ts'
 
 /** How the API runs. */
-export interface ServerOptions {
+export interface ServerOptions extends ShopOptions {
   readonly database: DatabaseConfigInput
   readonly host: string
   /** 0 for any free one. */
@@ -25,7 +25,7 @@ export interface Server {
 
 /** Connects to the database, then opens the API. @throws DbError when the database can't be reached */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const db = openDatabase(options.database)
+  const db = openDatabase(options.database, options)
   const app = createApp(createShop(db), { logger: options.logger ?? false })
   const stop = async (): Promise<void> => {
     await app.close()

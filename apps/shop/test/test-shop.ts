@@ -16,6 +16,7 @@ export interface TestShopOptions {
   /** Makes the URL that the shop uses of its database's own. */
   readonly through?: (url: string) => string
   readonly poolMax?: number
+  readonly retries?: boolean
   /** Default 20,000: long enough for a machine that is busy with other things. */
   readonly connectTimeoutMs?: number
 }
@@ -27,14 +28,18 @@ export async function emptyDatabase(): Promise<TestDatabase> {
 export async function testShop({
   through = (url) => url,
   poolMax = 10,
+  retries = true,
   connectTimeoutMs = 20_000,
 }: TestShopOptions = {}): Promise<TestShop> {
   const database = await emptyDatabase()
-  const db = openDatabase({
-    url: through(database.url),
-    environment: 'testing',
-    pool: { max: poolMax, connectTimeoutMs },
-  })
+  const db = openDatabase(
+    {
+      url: through(database.url),
+      environment: 'testing',
+      pool: { max: poolMax, connectTimeoutMs },
+    },
+    { retries },
+  )
   const shop = createShop(db)
   const app = createApp(shop)
   return {

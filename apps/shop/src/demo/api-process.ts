@@ -10,6 +10,8 @@ export interface ApiProcessOptions {
   readonly poolMode?: 'direct' | 'transaction'
   /** Connections of the API. Default 10. */
   readonly poolMax?: number
+  /** Default `true`. */
+  readonly retries?: boolean
 }
 
 /** The API in a process of its own. */
@@ -31,6 +33,7 @@ export async function startApiProcess(options: ApiProcessOptions): Promise<ApiPr
       DATABASE_URL: options.url,
       DB_POOL_MODE: options.poolMode ?? 'direct',
       DB_POOL_MAX: String(options.poolMax ?? 10),
+      SHOP_RETRIES: (options.retries ?? true) ? 'on' : 'off',
     },
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     // The packages' sources, so that nothing has to be built; tsx is found from `cwd`.

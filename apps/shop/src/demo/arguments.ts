@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 export interface DemoArguments {
   readonly customers: number
   readonly seconds: number
+  readonly retries: boolean
   /** Keep the API up instead of sending customers. */
   readonly serve: boolean
   /** One JSON object on stdout, everything else on stderr. */
@@ -15,11 +16,12 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-export const usage = `npm run demo -- [--customers 200] [--seconds 20] [--json]
+export const usage = `npm run demo -- [--customers 200] [--seconds 20] [--no-retries] [--json]
 npm run demo -- --serve
 
   --customers N  customers at the same time, 1 to 2,000
   --seconds N    the longest the fight may take, 1 to 3,600
+  --no-retries   the API reports what it otherwise repeats
   --json         one JSON object on stdout, everything else on stderr
   --serve        loads the films and keeps the API up until Ctrl-C`
 
@@ -28,6 +30,7 @@ export function parseArguments(argv: readonly string[]): DemoArguments | undefin
   const options = {
     customers: { type: 'string', default: '200' },
     seconds: { type: 'string', default: '20' },
+    'no-retries': { type: 'boolean', default: false },
     serve: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
@@ -37,6 +40,7 @@ export function parseArguments(argv: readonly string[]): DemoArguments | undefin
   return {
     customers: numberFrom('--customers', values.customers, 2_000),
     seconds: numberFrom('--seconds', values.seconds, 3_600),
+    retries: !values['no-retries'],
     serve: values.serve,
     json: values.json,
   }

@@ -31,6 +31,7 @@ async function fight(url: string, wanted: DemoArguments, signal: AbortSignal, sa
     url,
     customers: wanted.customers,
     seconds: wanted.seconds,
+    retries: wanted.retries,
     signal,
     onLoaded(report) {
       for (const line of formatReport(report)) say(line)

@@ -20,6 +20,8 @@ export interface NoOversellOptions extends FightOptions {
   readonly poolMode?: 'direct' | 'transaction'
   /** Connections of the API. Default 10. */
   readonly poolMax?: number
+  /** Whether the API repeats what failed without having changed anything. Default `true`. */
+  readonly retries?: boolean
   /** Copies of each popular film; all others have 20. Default 60. */
   readonly popularCopies?: number
   /** Called when the films are there. */

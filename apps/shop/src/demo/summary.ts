@@ -6,7 +6,7 @@ export function formatResult(result: NoOversellResult): readonly string[] {
   const seconds = result.elapsedMs / 1_000
   const { pool, connections, queries } = result.metrics
   return [
-    `Customers       ${text(result.customers)} at the same time for ${seconds.toFixed(1)} s, no order tried twice`,
+    `Customers       ${text(result.customers)} at the same time for ${seconds.toFixed(1)} s, refused orders given up`,
     `Requests        ${text(result.requests)} (${text(Math.round(result.requests / seconds))}/s)`,
     ...answerLines(result.answers),
     `Orders          ${text(result.placed)} placed (${text(Math.round(result.placed / seconds))}/s), ${text(result.refused)} refused, ${text(result.unknown)} left open`,
