@@ -1,40 +1,22 @@
-import type { FieldMetadata } from '../metadata.ts'
-import { type Args, fieldIn, isArgs, refusal, type Scope } from './scope.ts'
-import { scopeNested } from './scope-nested.ts'
-import { isTenant } from './scope-where.ts'
-
-/** The relation by which a row is written, seen from that row; absent at the top. */
-export type Via = FieldMetadata | undefined
+import { type Args, isArgs } from '../walk/args.ts'
+import type { Via } from '../walk/row-scope.ts'
+import { refusal, type Scope } from './scope.ts'
 
 /** Data of a new row: with the tenant filled in, or refused if it names another one. */
-export function scopeCreate(data: unknown, model: string, scope: Scope, via?: Via): unknown {
-  if (!isArgs(data)) return data
-  const scoped = scopeRelations(data, model, scope)
-  collectReferences(data, model, scope, 'create')
-  return fillTenant(scoped, model, scope, via)
+export function fillCreate(narrowed: Args, given: Args, model: string, scope: Scope, via: Via): Args {
+  collectReferences(given, model, scope, 'create')
+  return fillTenant(narrowed, model, scope, via)
 }
 
 /** Changes of a row, which must stay with its tenant. */
-export function scopeUpdate(data: unknown, model: string, scope: Scope): unknown {
-  if (!isArgs(data)) return data
+export function checkUpdate(narrowed: Args, given: Args, model: string, scope: Scope): Args {
   const field = scope.fieldOf(model)
-  const given = field === undefined ? undefined : data[field]
-  if (given !== undefined && !isTenant(isArgs(given) ? given.set : given, scope)) {
+  const value = field === undefined ? undefined : given[field]
+  if (value !== undefined && !scope.includes(isArgs(value) ? value.set : value)) {
     throw refusal(scope, model, 'DB_TENANT_MISMATCH', `${field} can't be changed to another tenant`)
   }
-  collectReferences(data, model, scope, 'update')
-  return scopeRelations(data, model, scope)
-}
-
-function scopeRelations(data: Args, model: string, scope: Scope): Args {
-  let scoped: Record<string, unknown> | undefined
-  for (const [name, value] of Object.entries(data)) {
-    const field = fieldIn(scope, model, name)
-    if (field?.kind !== 'relation' || !isArgs(value)) continue
-    scoped ??= { ...data }
-    scoped[name] = scopeNested(value, { name, field, model }, scope)
-  }
-  return scoped ?? data
+  collectReferences(given, model, scope, 'update')
+  return narrowed
 }
 
 function fillTenant(data: Args, model: string, scope: Scope, via: Via): Args {
@@ -42,7 +24,7 @@ function fillTenant(data: Args, model: string, scope: Scope, via: Via): Args {
   if (name === undefined) return data
   const given = data[name]
   if (given !== undefined) {
-    if (isTenant(given, scope)) return data
+    if (scope.includes(given)) return data
     throw refusal(scope, model, 'DB_TENANT_MISMATCH', `${name} names another tenant`)
   }
   // By a foreign key that includes the tenant, the row inherits it from the row that it is written through.

@@ -1,9 +1,8 @@
-import type { FieldMetadata, SchemaMetadata } from '../metadata.ts'
+import type { SchemaMetadata } from '../metadata.ts'
+import type { RowScope } from '../walk/row-scope.ts'
+import { checkUpdate, fillCreate } from './scope-data.ts'
 import { TenantError, type TenantErrorCode } from './tenant-error.ts'
 import { tenantValue } from './tenant-models.ts'
-
-/** A loose object of Prisma's arguments. */
-export type Args = Readonly<Record<string, unknown>>
 
 /** A foreign key that is written as a plain value and must lead to a row of the tenant. */
 export interface Reference {
@@ -15,67 +14,53 @@ export interface Reference {
 }
 
 /** The tenant of one operation, and what scoping it has found out. */
-export interface Scope {
-  readonly metadata: SchemaMetadata
-  readonly tenant: string
+export interface Scope extends RowScope {
   readonly action: string
-  /** The tenant's field of a model; absent for a shared one. */
-  fieldOf(model: string): string | undefined
-  /** The tenant as a value of that field. */
-  valueOf(model: string): unknown
+  includes(value: unknown): boolean
   /** Foreign keys to be looked up before the operation. */
   readonly references: Reference[]
 }
 
+interface ScopeOptions {
+  readonly metadata: SchemaMetadata
+  readonly tenant: string
+  readonly action: string
+  readonly fields: ReadonlyMap<string, string>
+}
+
 /** Begins to scope one operation. */
-export function createScope(
-  options: Pick<Scope, 'metadata' | 'tenant' | 'action'> & { readonly fields: ReadonlyMap<string, string> },
-): Scope {
-  const { metadata, tenant, action, fields } = options
-  const fieldOf = (model: string): string | undefined => fields.get(model)
-  return {
+export function createScope({ metadata, tenant, action, fields }: ScopeOptions): Scope {
+  const scope: Scope = {
     metadata,
-    tenant,
     action,
-    fieldOf,
+    fieldOf: (model) => fields.get(model),
     valueOf(model) {
-      const field = metadata.models[model]?.fields[fieldOf(model) ?? '']
+      const field = metadata.models[model]?.fields[fields.get(model) ?? '']
       return field === undefined ? tenant : tenantValue(tenant, field)
     },
+    includes: (value) =>
+      (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') &&
+      `${value}` === tenant,
+    create: (narrowed, given, model, via) => fillCreate(narrowed, given, model, scope, via),
+    update: (narrowed, given, model) => checkUpdate(narrowed, given, model, scope),
+    deletion: () => undefined,
+    requiredOutside(model, relation) {
+      throw refusal(scope, model, 'DB_TENANT_MISMATCH', `${relation} of a row belongs to another tenant`)
+    },
+    refuse: (model, why, what) =>
+      refusal(scope, model, why === 'mismatch' ? 'DB_TENANT_MISMATCH' : 'DB_TENANT_UNSUPPORTED', what),
     references: [],
   }
-}
-
-/** The field of a model, as Prisma's arguments name it. */
-export function fieldIn(scope: Scope, model: string, name: string): FieldMetadata | undefined {
-  const fields = scope.metadata.models[model]?.fields
-  return fields && Object.hasOwn(fields, name) ? fields[name] : undefined
-}
-
-/** Whether a value is an object of arguments, not a date, a decimal, bytes or a list. */
-export function isArgs(value: unknown): value is Args {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === null || prototype === Object.prototype
-}
-
-/** Prisma takes one or a list in many places. */
-export function toList(value: unknown): readonly unknown[] {
-  if (value === undefined || value === null) return []
-  return Array.isArray(value) ? value : [value]
-}
-
-/** Applies `change` to one, or to each of a list. */
-export function mapEach(value: unknown, change: (each: Args) => unknown): unknown {
-  return Array.isArray(value)
-    ? value.map((each) => (isArgs(each) ? change(each) : each))
-    : isArgs(value)
-      ? change(value)
-      : value
+  return scope
 }
 
 /** The error of an operation in this scope. */
-export function refusal(scope: Scope, model: string, code: TenantErrorCode, what: string): TenantError {
+export function refusal(
+  scope: Pick<Scope, 'action'>,
+  model: string,
+  code: TenantErrorCode,
+  what: string,
+): TenantError {
   return new TenantError(code, `${model}.${scope.action} was refused: ${what}`, {
     model,
     action: scope.action,

@@ -1,9 +1,9 @@
 import { modelsOf } from '../models-of.ts'
 import type { Interceptor, InterceptorHost, Next, Operation } from '../operation.ts'
+import { narrowOperation } from '../walk/operation.ts'
+import { checkResult } from '../walk/result.ts'
 import { checkReferences } from './check-references.ts'
-import { checkResult } from './check-result.ts'
 import { createScope, refusal } from './scope.ts'
-import { scopeOperation } from './scope-operation.ts'
 import { announceBypass, requireParty } from './system.ts'
 import { TenantError } from './tenant-error.ts'
 import { type TenantModelOptions, tenantFields } from './tenant-models.ts'
@@ -101,7 +101,7 @@ function guard(
     return next(operation)
   }
   const scope = createScope({ metadata, fields, tenant: party.tenant, action })
-  const { args, checks } = scopeOperation(operation.args, model, scope)
+  const { args, checks } = narrowOperation(operation, model, scope)
   const scoped = { ...operation, args }
   const start = (): Promise<unknown> => next(scoped)
   const running =

@@ -1,12 +1,15 @@
-import { type Args, fieldIn, isArgs, type Scope } from './scope.ts'
-import { scopeWhere } from './scope-where.ts'
+import { type Args, isArgs } from './args.ts'
+import { fieldIn, type RowScope } from './row-scope.ts'
+import { narrowWhere } from './where.ts'
 
 /** What must be looked at in a result, because Prisma can't filter it in the query. */
 export type Checks = ReadonlyMap<string, Check>
 
 /** One relation of a result. */
 export interface Check {
-  /** The tenant's field of the related row; absent where only what is below it has to be looked at. */
+  /** The related model. */
+  readonly model: string
+  /** The deciding field of the related row; absent where only what is below it has to be looked at. */
   readonly field?: string
   /** Whether the caller did not ask for that field. */
   readonly strip: boolean
@@ -14,28 +17,28 @@ export interface Check {
   readonly below?: Checks
 }
 
-/** Arguments with scoped `include`, `select` and `_count`, and what is left to check in the result. */
-export function scopeSelection(
+/** Arguments with narrowed `include`, `select` and `_count`, and what is left to check in the result. */
+export function narrowSelection(
   args: Args,
   model: string,
-  scope: Scope,
+  scope: RowScope,
 ): { readonly args: Args; readonly checks: Checks | undefined } {
   let scoped = args
   let checks: Checks | undefined
   for (const key of ['include', 'select'] as const) {
     const chosen = args[key]
     if (!isArgs(chosen)) continue
-    const found = scopeChosen(chosen, model, scope)
+    const found = narrowChosen(chosen, model, scope)
     if (found.chosen !== chosen) scoped = { ...scoped, [key]: found.chosen }
     checks = found.checks ?? checks
   }
   return { args: scoped, checks }
 }
 
-function scopeChosen(
+function narrowChosen(
   chosen: Args,
   model: string,
-  scope: Scope,
+  scope: RowScope,
 ): { readonly chosen: Args; readonly checks: Checks | undefined } {
   let scoped: Record<string, unknown> | undefined
   const checks = new Map<string, Check>()
@@ -44,24 +47,26 @@ function scopeChosen(
     const field = fieldIn(scope, model, name)
     if (field === undefined && name === '_count') {
       scoped ??= { ...chosen }
-      scoped[name] = scopeCount(value, model, scope)
+      scoped[name] = narrowCount(value, model, scope)
     }
     if (field?.kind !== 'relation') continue
-    const below = scopeSelection(isArgs(value) ? value : {}, field.type, scope)
-    const tenantField = scope.fieldOf(field.type)
+    const below = narrowSelection(isArgs(value) ? value : {}, field.type, scope)
+    const decidingField = scope.fieldOf(field.type)
     scoped ??= { ...chosen }
     if (field.isList) {
-      const where = scopeWhere(below.args.where, field.type, scope)
+      const where = narrowWhere(below.args.where, field.type, scope)
       scoped[name] = where === undefined ? emptyAsTrue(below.args) : { ...below.args, where }
-      if (below.checks) checks.set(name, { strip: false, isRequired: false, below: below.checks })
+      if (below.checks)
+        checks.set(name, { model: field.type, strip: false, isRequired: false, below: below.checks })
       continue
     }
     const { args, strip } =
-      tenantField === undefined ? { args: below.args, strip: false } : withField(below.args, tenantField)
+      decidingField === undefined ? { args: below.args, strip: false } : withField(below.args, decidingField)
     scoped[name] = emptyAsTrue(args)
-    if (tenantField === undefined && !below.checks) continue
+    if (decidingField === undefined && !below.checks) continue
     checks.set(name, {
-      ...(tenantField !== undefined && { field: tenantField }),
+      model: field.type,
+      ...(decidingField !== undefined && { field: decidingField }),
       strip,
       isRequired: field.isRequired,
       ...(below.checks && { below: below.checks }),
@@ -74,7 +79,7 @@ function emptyAsTrue(args: Args): Args | true {
   return Object.keys(args).length === 0 ? true : args
 }
 
-/** Sees to it that the result holds the tenant's field. */
+/** Sees to it that the result holds the deciding field. */
 function withField(args: Args, field: string): { readonly args: Args; readonly strip: boolean } {
   if (isArgs(args.select)) {
     if (args.select[field] === true) return { args, strip: false }
@@ -86,7 +91,7 @@ function withField(args: Args, field: string): { readonly args: Args; readonly s
   return { args, strip: false }
 }
 
-function scopeCount(value: unknown, model: string, scope: Scope): unknown {
+function narrowCount(value: unknown, model: string, scope: RowScope): unknown {
   const lists = Object.entries(scope.metadata.models[model]?.fields ?? {}).filter(
     ([, { kind, isList }]) => kind === 'relation' && isList,
   )
@@ -98,7 +103,7 @@ function scopeCount(value: unknown, model: string, scope: Scope): unknown {
   for (const [name, { type }] of lists) {
     const given = asked[name]
     if (given !== true && !isArgs(given)) continue
-    const where = scopeWhere(isArgs(given) ? given.where : undefined, type, scope)
+    const where = narrowWhere(isArgs(given) ? given.where : undefined, type, scope)
     select[name] = where === undefined ? true : { where }
   }
   return { select }
