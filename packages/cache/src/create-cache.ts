@@ -5,7 +5,7 @@ import { type CacheEvents, type CacheMetrics, createReporter } from './events.ts
 import { createLoader, type LoadRequest } from './loader.ts'
 import { checked, durationProblems, unknownFields } from './option-problems.ts'
 import type { CachePolicy } from './policy.ts'
-import type { CacheDriver, CacheEntry, Invalidation } from './types.ts'
+import type { CacheDriver, CacheEntry, Invalidation, Loading } from './types.ts'
 
 /** What a cache is made from. */
 export interface CacheOptions {
@@ -25,7 +25,7 @@ export interface CachedRead<T> extends CachePolicy {
   /** What the value depends on. The same key always has the same tags. */
   readonly tags?: readonly string[]
   /** Asks the source. */
-  readonly load: () => Promise<T>
+  readonly load: (loading: Loading) => Promise<T>
 }
 
 /** A cache for anything. Values are data: rows, lists and objects without a class. */

@@ -1,4 +1,10 @@
-import { type ModelMetadata, modelsOf, type Operation, type SchemaMetadata } from '@org/db-core'
+import {
+  type FieldMetadata,
+  type ModelMetadata,
+  modelsOf,
+  type Operation,
+  type SchemaMetadata,
+} from '@org/db-core'
 
 // Three kinds of tags. `Film`: anything in the table changed. `Film*`: rows changed, and it is not known which.
 // `Film#7`: this row changed. A lookup by primary key depends on the last two, every other read on the first.
@@ -15,7 +21,8 @@ type Args = Readonly<Record<string, unknown>>
 export function tagsOfRead(operation: Operation, metadata: SchemaMetadata): readonly string[] {
   const { model = '', action } = operation
   const args = asArgs(operation.args)
-  const row = action.startsWith('findUnique') ? rowTag(model, args.where, metadata) : undefined
+  const isOne = action.startsWith('find') && args.cursor === undefined
+  const row = isOne ? rowTag(model, args.where, metadata) : undefined
   if (row !== undefined && !readsRelations(args, metadata.models[model])) return [row, bulkChange(model)]
   return [...modelsRead({ model, args }, metadata)].map(anyChange)
 }
@@ -92,11 +99,12 @@ function writtenRow(write: Written, metadata: SchemaMetadata): string | undefine
   return action === 'update' || action === 'delete' ? rowTag(model, where, metadata) : undefined
 }
 
-/** The tag of the row that `where` names by its primary key and nothing else. */
+/** The tag of the row that `where` names by its primary key, with conditions on the row's own columns at most. */
 function rowTag(model: string, where: unknown, metadata: SchemaMetadata): string | undefined {
-  const { id = [], idName = '' } = metadata.models[model] ?? {}
+  const { id = [], idName = '', fields: columns = {} } = metadata.models[model] ?? {}
   const given = asArgs(where)
-  if (id.length === 0 || Object.keys(given).some((key) => key !== idName && given[key] !== undefined))
+  const isOwn = (key: string): boolean => key === idName || isColumn(columns[key])
+  if (id.length === 0 || Object.keys(given).some((key) => !isOwn(key) && given[key] !== undefined))
     return undefined
   const fields = id.length === 1 ? given : asArgs(given[idName])
   const values = id.map((field) => fields[field])
@@ -118,11 +126,12 @@ function tagOfId(model: string, values: readonly unknown[]): string | undefined 
 
 function readsRelations(args: Args, model: ModelMetadata | undefined): boolean {
   return [args.select, args.include].some((part) =>
-    Object.entries(asArgs(part)).some(
-      ([field, value]) =>
-        value && model?.fields[field]?.kind !== 'scalar' && model?.fields[field]?.kind !== 'enum',
-    ),
+    Object.entries(asArgs(part)).some(([field, value]) => value && !isColumn(model?.fields[field])),
   )
+}
+
+function isColumn(field: FieldMetadata | undefined): boolean {
+  return field?.kind === 'scalar' || field?.kind === 'enum'
 }
 
 function writesRelations(data: unknown, model: ModelMetadata | undefined): boolean {

@@ -21,6 +21,7 @@ export type {
   CacheLease,
   CacheLock,
   Invalidation,
+  Loading,
 } from './types.ts'
 export {
   type CacheableRepository,

@@ -8,6 +8,7 @@ import type {
   Operation,
   SchemaMetadata,
 } from '@org/db-core'
+import { partyOf } from '@org/db-core/tenancy'
 import { type Cache, type CacheOptions, createCache } from './create-cache.ts'
 import { anyChange, tagsOfModels, tagsOfRead, tagsOfWrite } from './dependencies.ts'
 import { CacheError } from './errors.ts'
@@ -16,7 +17,7 @@ import { keyOf } from './key.ts'
 import { modelProblems, policiesByModel, policyProblems } from './model-policies.ts'
 import { checked } from './option-problems.ts'
 import type { CachePolicy } from './policy.ts'
-import type { Invalidation } from './types.ts'
+import type { Invalidation, Loading } from './types.ts'
 
 /** How reads of one model are cached. */
 export interface ModelPolicy extends CachePolicy {
@@ -61,8 +62,10 @@ export interface CacheInner {
   readonly varyBy: ((context: DbContext) => string) | undefined
   /** @throws CacheError DB_CACHE_NOT_ATTACHED before `createDatabase` has got the interceptor */
   metadata(): SchemaMetadata
-  /** Whether the running transaction, which has just been committed, changed what the tags stand for. */
-  isBeingCommitted(tags: readonly string[]): boolean
+  /** Whether an operation must go past the cache. */
+  isBypassed(operation: Operation, tags: readonly string[]): boolean
+  /** Runs a method; if a replica, which may not have seen the latest writes, answers it, its result is not stored. */
+  watch<T>(loading: Loading, work: () => Promise<T>): Promise<T>
 }
 
 /** What one transaction or savepoint changed. */
@@ -71,6 +74,9 @@ interface Changes {
   /** Of writes that have not been answered. */
   readonly open: Set<ReadonlySet<string>>
 }
+
+/** When what may have happened is voided again: the server may still be at it. */
+const aftershocksMs: readonly number[] = [1_000, 5_000, 30_000]
 
 /** What a whole transaction changed, as long as its end is not known to all. */
 interface Pending {
@@ -87,6 +93,8 @@ export function cache(options: CacheInterceptorOptions): CacheInterceptor {
   checked(policyProblems(models, raw))
   const inner = createCache(cacheOptions)
   const transactions = new AsyncLocalStorage<Pending>()
+  const watched = new AsyncLocalStorage<Loading>()
+  const timers = new Set<NodeJS.Timeout>()
   const changed = new WeakMap<object, Changes>()
   let metadata: SchemaMetadata | undefined
   let policies = new Map<string, ModelPolicy>()
@@ -104,7 +112,10 @@ export function cache(options: CacheInterceptorOptions): CacheInterceptor {
     checked(modelProblems(models, host.metadata))
     metadata = host.metadata
     policies = policiesByModel(models, metadata)
-    host.onClose(inner.close)
+    host.onClose(() => {
+      for (const timer of timers) clearTimeout(timer)
+      return inner.close()
+    })
   }
 
   function known(): SchemaMetadata {
@@ -121,15 +132,25 @@ export function cache(options: CacheInterceptorOptions): CacheInterceptor {
     return pending.tags.has('*') || tags.some((tag) => pending.tags.has(tag))
   }
 
+  function isBypassed(operation: Operation, tags: readonly string[]): boolean {
+    const { inTransaction, onReplica, context } = operation
+    if (inTransaction || onReplica) return true
+    const party = partyOf(context)
+    // What is read for no tenant is each time to be announced, and nobody else may see it.
+    if (party !== undefined && 'system' in party) return true
+    // A hook after COMMIT that runs before ours must see what was committed.
+    return isBeingCommitted(tags)
+  }
+
   function read(operation: Operation, next: Next): Promise<unknown> {
+    if (operation.onReplica) watched.getStore()?.doNotStore()
     const policy = operation.model === undefined ? undefined : policies.get(operation.model)
-    if (policy === undefined || operation.inTransaction) return next(operation)
+    if (policy === undefined) return next(operation)
     const schema = known()
     const key = keyOf(operation, { schemaHash: schema.schemaHash, varyBy })
     if (key === undefined) return next(operation)
     const tags = tagsOfRead(operation, schema)
-    // A hook after COMMIT that runs before ours must see what was committed.
-    if (isBeingCommitted(tags)) return next(operation)
+    if (isBypassed(operation, tags)) return next(operation)
     const { affects: _, ...life } = policy
     return inner.read(key, { ...life, tags, load: () => next(operation) })
   }
@@ -140,7 +161,7 @@ export function cache(options: CacheInterceptorOptions): CacheInterceptor {
     try {
       result = await next(operation)
     } catch (error) {
-      if (mayHaveHappened(error)) await inner.invalidate(toInvalidation(touched(operation)))
+      if (mayHaveHappened(error)) await invalidateInDoubt(touched(operation))
       throw error
     }
     await inner.invalidate(toInvalidation(touched(operation, result)))
@@ -156,15 +177,30 @@ export function cache(options: CacheInterceptorOptions): CacheInterceptor {
       const result = await next(operation)
       const tags = touched(operation, result)
       if (changes) for (const tag of tags) changes.tags.add(tag)
-      else await inner.invalidate(toInvalidation(tags))
+      // Nobody says when such a transaction ends.
+      else await invalidateInDoubt(tags)
       note(tags)
       return result
     } catch (error) {
-      if (mayHaveHappened(error)) await inner.invalidate(toInvalidation(assumed))
+      if (mayHaveHappened(error)) await invalidateInDoubt(assumed)
       throw error
     } finally {
       changes?.open.delete(assumed)
     }
+  }
+
+  /** Now and again later: what may have happened may as well be happening only now. */
+  async function invalidateInDoubt(tags: ReadonlySet<string>): Promise<void> {
+    const what = toInvalidation(tags)
+    for (const delayMs of aftershocksMs) {
+      const timer = setTimeout(() => {
+        timers.delete(timer)
+        void inner.invalidate(what)
+      }, delayMs)
+      timer.unref()
+      timers.add(timer)
+    }
+    await inner.invalidate(what)
   }
 
   /** What the transaction or savepoint of a write has changed so far; void after its COMMIT. */
@@ -206,7 +242,7 @@ export function cache(options: CacheInterceptorOptions): CacheInterceptor {
     try {
       return await transactions.run(pending, () => next(operation))
     } catch (error) {
-      if (outcomeOf(error) === 'unknown') await inner.invalidate(toInvalidation(pending.tags))
+      if (outcomeOf(error) === 'unknown') await invalidateInDoubt(pending.tags)
       throw error
     } finally {
       pending.isOver = true
@@ -228,7 +264,13 @@ export function cache(options: CacheInterceptorOptions): CacheInterceptor {
     warm: inner.warm,
     events: inner.events,
     metrics: inner.metrics,
-    inner: { cache: inner, varyBy, metadata: known, isBeingCommitted },
+    inner: {
+      cache: inner,
+      varyBy,
+      metadata: known,
+      isBypassed,
+      watch: (loading, work) => watched.run(loading, work),
+    },
   }
 }
 

@@ -2,7 +2,7 @@ import type { Clock } from '@org/db-core'
 import { copierOf } from './copy.ts'
 import type { Reporter } from './events.ts'
 import { type CachePolicy, timesOf } from './policy.ts'
-import type { CacheDriver, CacheLease, CacheLock, MaybePromise } from './types.ts'
+import type { CacheDriver, CacheLease, CacheLock, Loading, MaybePromise } from './types.ts'
 
 /** One value to be loaded. */
 export interface LoadRequest {
@@ -10,7 +10,7 @@ export interface LoadRequest {
   readonly tags: readonly string[]
   readonly policy: CachePolicy
   /** Asks the source. */
-  readonly load: () => Promise<unknown>
+  readonly load: (loading: Loading) => Promise<unknown>
   /** Nobody waits for the value: where another process is at it already, nothing is to be done. */
   readonly isRefresh?: boolean
 }
@@ -31,6 +31,17 @@ export interface Loader {
 interface Flight {
   readonly startedAt: number
   readonly result: Promise<unknown>
+  readonly loading: Ownable
+}
+
+/** Whether what is loaded is for its caller alone. */
+interface Ownable extends Loading {
+  isPrivate: boolean
+}
+
+interface StartedLoad extends Omit<LoadRequest, 'load'> {
+  readonly load: () => Promise<unknown>
+  readonly loading: Ownable
 }
 
 interface Alone {
@@ -57,7 +68,7 @@ export function createLoader({ driver, clock, reporter }: LoaderOptions): Loader
   }
 
   function fly(request: LoadRequest, lease: CacheLease | undefined): Promise<unknown> {
-    if (lease === undefined) return request.load()
+    if (lease === undefined) return request.load(unstored)
     // Nobody may wait for a refresh, which another process may be doing.
     const id = `${request.isRefresh ? 'refresh' : 'read'}\n${request.key}\n${lease.id}`
     const joined = flights.get(id)
@@ -66,8 +77,9 @@ export function createLoader({ driver, clock, reporter }: LoaderOptions): Loader
       reporter.joined()
       return join(joined, request)
     }
-    const result = lead(request, lease)
-    const flight: Flight = { startedAt: now, result }
+    const loading = createLoading()
+    const result = lead({ ...request, load: () => request.load(loading), loading }, lease)
+    const flight: Flight = { startedAt: now, result, loading }
     flights.set(id, flight)
     const land = (): void => {
       if (flights.get(id) === flight) flights.delete(id)
@@ -77,19 +89,19 @@ export function createLoader({ driver, clock, reporter }: LoaderOptions): Loader
   }
 
   /** Every caller may change what it gets. */
-  async function join({ result }: Flight, request: LoadRequest): Promise<unknown> {
+  async function join({ result, loading }: Flight, request: LoadRequest): Promise<unknown> {
     try {
       const value = await result
-      const copy = copierOf(value)
-      return copy ? copy() : await request.load()
+      const copy = loading.isPrivate ? undefined : copierOf(value)
+      return copy ? copy() : await request.load(unstored)
     } catch (error) {
       // The one who led gave up for itself: this caller still wants an answer.
-      if (isCancelled(error)) return request.load()
+      if (isCancelled(error)) return request.load(unstored)
       throw error
     }
   }
 
-  function lead(request: LoadRequest, lease: CacheLease): Promise<unknown> {
+  function lead(request: StartedLoad, lease: CacheLease): Promise<unknown> {
     const lockMs = request.policy.lockMs ?? defaultLockMs
     if (!driver.lock || lockMs === 0 || driver.isHealthy?.() === false) return loadAndStore(request, lease)
     return request.isRefresh
@@ -97,14 +109,14 @@ export function createLoader({ driver, clock, reporter }: LoaderOptions): Loader
       : loadAlone(request, { lease, lockMs })
   }
 
-  async function refreshAlone(request: LoadRequest, { lease, lockMs }: Alone): Promise<unknown> {
+  async function refreshAlone(request: StartedLoad, { lease, lockMs }: Alone): Promise<unknown> {
     const lock = await tryLock(request.key, lockMs)
     if (lock === undefined || lock === 'failed') return undefined
     return loadLocked(request, { lease, lock })
   }
 
   /** One process loads; the others look whether it is done. */
-  async function loadAlone(request: LoadRequest, { lease, lockMs }: Alone): Promise<unknown> {
+  async function loadAlone(request: StartedLoad, { lease, lockMs }: Alone): Promise<unknown> {
     const { key, tags } = request
     const giveUpAt = clock.now() + lockMs
     let current = lease
@@ -136,7 +148,7 @@ export function createLoader({ driver, clock, reporter }: LoaderOptions): Loader
   }
 
   async function loadLocked(
-    request: LoadRequest,
+    request: StartedLoad,
     { lease, lock }: { readonly lease: CacheLease; readonly lock: CacheLock },
   ): Promise<unknown> {
     try {
@@ -146,16 +158,17 @@ export function createLoader({ driver, clock, reporter }: LoaderOptions): Loader
     }
   }
 
-  async function loadAndStore(request: LoadRequest, lease: CacheLease): Promise<unknown> {
+  async function loadAndStore(request: StartedLoad, lease: CacheLease): Promise<unknown> {
     const storedAt = clock.now()
     const value = await request.load()
+    if (request.loading.isPrivate) return value
     const stored = store(request, { lease, value, storedAt })
     if (stored instanceof Promise) await stored
     return value
   }
 
   function store(
-    { key, policy }: LoadRequest,
+    { key, policy }: StartedLoad,
     {
       lease,
       value,
@@ -174,6 +187,18 @@ export function createLoader({ driver, clock, reporter }: LoaderOptions): Loader
   }
 
   return { load }
+}
+
+const unstored: Loading = { doNotStore() {} }
+
+function createLoading(): Ownable {
+  const loading: Ownable = {
+    isPrivate: false,
+    doNotStore() {
+      loading.isPrivate = true
+    },
+  }
+  return loading
 }
 
 function isCancelled(error: unknown): boolean {

@@ -35,6 +35,12 @@ export interface Invalidation {
   readonly everything?: boolean
 }
 
+/** What a source may say while it is asked. */
+export interface Loading {
+  /** The value is for its caller alone: it is not stored, and others who wait for it ask the source themselves. */
+  doNotStore(): void
+}
+
 /** A lock on the loading of one key. */
 export interface CacheLock {
   release(): Promise<void>

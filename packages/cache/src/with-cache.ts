@@ -66,15 +66,20 @@ export function withCache<R extends CacheableRepository>(repository: R, options:
   function read(operation: Operation, next: Next): Promise<unknown> {
     const own = declared.get(operation.action)
     const isCached = own ? true : own === undefined && operation.kind === 'read'
-    if (!isCached || operation.inTransaction || operation.model === undefined) return next(operation)
+    if (!isCached || operation.model === undefined) return next(operation)
     const metadata = inner.metadata()
     const key = keyOf(operation, { schemaHash: metadata.schemaHash, varyBy: inner.varyBy })
     if (key === undefined) return next(operation)
     const { models: further = [], ...life } = own || {}
     const models = modelsRead({ model: operation.model, args: operation.args }, metadata)
     const tags = [...new Set([...models, ...always, ...further])].map(anyChange)
-    if (inner.isBeingCommitted(tags)) return next(operation)
-    return inner.cache.read(key, { ...policy, ...life, tags, load: () => next(operation) })
+    if (inner.isBypassed(operation, tags)) return next(operation)
+    return inner.cache.read(key, {
+      ...policy,
+      ...life,
+      tags,
+      load: (loading) => inner.watch(loading, () => next(operation)),
+    })
   }
 
   async function write(operation: Operation, next: Next): Promise<unknown> {

@@ -1,3 +1,4 @@
+import { asSystem } from '@org/db-core/tenancy'
 import { startProxy, type TestDatabase } from '@org/db-testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { memoryDriver } from '../src/index.ts'
@@ -211,5 +212,19 @@ describe('transactions', () => {
     proxy.resume()
     expect(await read()).toBe('committed')
     await close()
+  })
+})
+
+describe('work for no tenant', () => {
+  it('neither finds nor leaves anything in the cache', async () => {
+    const { db } = opened
+    const asAdmin = () => asSystem('test', name)
+    expect(await name()).toBe('old')
+    await changeUnseen('unseen')
+    expect([await asAdmin(), await name()]).toEqual(['unseen', 'old'])
+    await opened.cached.invalidate({ models: ['User'] })
+    expect(await asAdmin()).toBe('unseen')
+    await changeUnseen('later')
+    expect(await db.run({}, name)).toBe('later')
   })
 })

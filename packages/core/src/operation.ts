@@ -35,6 +35,8 @@ export interface Operation {
   readonly inTransaction: boolean
   /** The hooks of that transaction; absent where there is none, and in a batch outside of `db.$transaction`. */
   readonly transaction?: TransactionHooks | undefined
+  /** True where a replica answers, which may not have seen the latest writes: nothing of it may be kept. */
+  readonly onReplica?: boolean
 }
 
 /**

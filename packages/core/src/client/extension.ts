@@ -145,6 +145,7 @@ export function createExtension(options: ExtensionOptions): object {
           context: currentContext(),
           inTransaction,
           transaction,
+          onReplica: consistency === undefined,
         }
         // A batch is sent when all its operations have come this far.
         if (batch && operation.kind !== 'read') batch.canWrite = true
