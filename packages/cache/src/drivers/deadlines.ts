@@ -11,9 +11,18 @@ interface Waiting {
 
 /** Gives up waiting for a promise after a fixed time; the work behind it goes on. */
 export function createDeadlines(timeoutMs: number): <T>(work: Promise<T>) => Promise<T> {
-  let queue: Waiting[] = []
+  let queue: (Waiting | undefined)[] = []
   let head = 0
   let timer: NodeJS.Timeout | undefined
+
+  /** Answers come in order, so what has been answered is let go at once: kept longer it would burden the collector. */
+  function drop(): void {
+    while (queue[head]?.isDone) queue[head++] = undefined
+    if (head === queue.length) {
+      queue = []
+      head = 0
+    }
+  }
 
   function expire(): void {
     timer = undefined
@@ -55,10 +64,12 @@ export function createDeadlines(timeoutMs: number): <T>(work: Promise<T>) => Pro
       work.then(
         (value) => {
           waiting.isDone = true
+          drop()
           resolve(value)
         },
         (error: unknown) => {
           waiting.isDone = true
+          drop()
           reject(error)
         },
       )

@@ -14,7 +14,7 @@ export interface RedisRules {
   allow(
     key: string,
     generations: { readonly stored: string | undefined; readonly current: string | undefined },
-  ): Promise<boolean>
+  ): boolean | Promise<boolean>
 }
 
 /** @param load reads the lines `<base> <revision> <pattern>` */
@@ -34,20 +34,27 @@ export function createRedisRules(load: () => Promise<readonly string[]>): RedisR
     return rules
   }
 
+  async function fitsNone(
+    key: string,
+    { from, to, generation }: { readonly from: number; readonly to: number; readonly generation: string },
+  ): Promise<boolean> {
+    const rules = await rulesOf(generation)
+    for (let revision = from; revision <= to; revision++) {
+      const added = rules.filter((rule) => rule.revision === revision)
+      // A revision without a rule: the list was lost, so anything may have been invalidated.
+      if (added.length === 0 || added.some(({ matches }) => matches(key))) return false
+    }
+    return true
+  }
+
   return {
-    async allow(key, { stored, current }) {
+    allow(key, { stored, current }) {
       if (!stored || !current || current.startsWith('!')) return false
       if (stored === current) return true
       const was = split(stored)
       const is = split(current)
       if (was.base !== is.base || was.revision > is.revision) return false
-      const rules = await rulesOf(current)
-      for (let revision = was.revision + 1; revision <= is.revision; revision++) {
-        const added = rules.filter((rule) => rule.revision === revision)
-        // A revision without a rule: the list was lost, so anything may have been invalidated.
-        if (added.length === 0 || added.some(({ matches }) => matches(key))) return false
-      }
-      return true
+      return fitsNone(key, { from: was.revision + 1, to: is.revision, generation: current })
     },
   }
 }

@@ -32,6 +32,8 @@ export interface RedisSessionOptions {
 export interface RedisSession {
   /** Settles when the first contact has been made, or has failed. */
   readonly opening: Promise<void>
+  /** Whether the first contact is still being made. */
+  isOpening(): boolean
   /** Whether anything may be read and stored. */
   isTrusted(): boolean
   isHealthy(): boolean
@@ -171,13 +173,18 @@ export function createRedisSession(options: RedisSessionOptions): RedisSession {
   const losing = ['close', 'end', '+node', '-node']
   for (const event of losing) client.on(event, lose)
   client.on('ready', wakeUp)
+  let isOpening = true
   const opening = new Promise<void>((resolve) => {
-    opened = resolve
+    opened = () => {
+      isOpening = false
+      resolve()
+    }
   })
   void repair()
 
   return {
     opening,
+    isOpening: () => isOpening,
     isTrusted: () => !isLost && pending === undefined && !isOpen(),
     isHealthy: () => !isLost && failures < options.breakerFailures,
     send,

@@ -4,6 +4,7 @@ import { type CompressionOptions, compress, decompress } from '../compression.ts
 import { CacheError } from '../errors.ts'
 import { checked, problemsOfRedis } from '../option-problems.ts'
 import type { CacheDriver, CacheEntry, CacheFailure, CacheLease, Invalidation } from '../types.ts'
+import { createBatches } from './redis-batch.ts'
 import { redisKeys, slotOf, unique } from './redis-keys.ts'
 import type { RedisLike } from './redis-like.ts'
 import { headOf, parseRecord, type RecordHead } from './redis-record.ts'
@@ -88,6 +89,7 @@ export function redisDriver(client: RedisLike, options: RedisDriverOptions = {})
     settle: () => settleScript.run(client, voidKeys, [`!${unique()}`, options.settleMs ?? 1000]),
     report,
   })
+  const nextBatch = createBatches((keys) => session.ask(() => getAll(keys)))
   const rules = createRedisRules(() => session.send(() => client.lrange(names.rules, 0, -1)))
 
   /** In a cluster one question for each slot, at once. */
@@ -106,24 +108,42 @@ export function redisDriver(client: RedisLike, options: RedisDriverOptions = {})
     return client.isCluster ? [...bySlot(keys).values()] : [keys]
   }
 
-  async function find(key: string, tags: readonly string[]): Promise<CacheEntry | undefined> {
-    const found = await session.ask(() =>
-      getAll([names.entry(key), names.generation, ...tags.map(names.tag)]),
-    )
-    const record = found?.[0] && parseRecord(found[0])
-    if (!record || record.usableUntil <= clock.now()) return undefined
-    const [generation, ...versions] = found.slice(1).map((version) => version?.toString('latin1') ?? '')
-    const [stored, ...storedVersions] = record.versions.split(',')
-    if (versions.length !== storedVersions.length || versions.includes('')) return undefined
-    if (versions.some((version, index) => version !== storedVersions[index])) return undefined
-    if (!(await rules.allow(key, { stored, current: generation }))) return undefined
-    const { storedAt, freshUntil, usableUntil } = record
-    return { value: await decoded(record), storedAt, freshUntil, usableUntil, level: 'l2' }
+  function find(key: string, tags: readonly string[]): Promise<CacheEntry | undefined> {
+    const batch = nextBatch()
+    const at = batch.add(names.entry(key))
+    const generationAt = batch.add(names.generation)
+    const tagsAt = tags.map((tag) => batch.add(names.tag(tag)))
+    return batch.answers.then((answers) => {
+      const record = answers?.[at] && parseRecord(answers[at])
+      if (!answers || !record || record.usableUntil <= clock.now()) return undefined
+      const current = batch.text(answers, generationAt)
+      let versions = ''
+      for (const index of tagsAt) versions += `,${batch.text(answers, index)}`
+      const stored = record.versions
+      const end = stored.indexOf(',')
+      // A tag that is not there has an empty version, which no entry has.
+      if (versions !== (end < 0 ? '' : stored.slice(end))) return undefined
+      const generations = { stored: end < 0 ? stored : stored.slice(0, end), current }
+      const isAllowed = rules.allow(key, generations)
+      if (isAllowed === false) return undefined
+      if (isAllowed === true && record.compression === '-')
+        return entryOf(record, decoded(record, record.bytes))
+      return findLater(record, isAllowed)
+    })
   }
 
-  async function decoded({ codec: id, compression: mark, bytes }: RecordHead): Promise<unknown> {
+  async function findLater(
+    record: RecordHead,
+    isAllowed: boolean | Promise<boolean>,
+  ): Promise<CacheEntry | undefined> {
+    if (!(await isAllowed)) return undefined
+    const { compression: mark, bytes } = record
+    return entryOf(record, decoded(record, mark === '-' ? bytes : await decompress({ mark, bytes })))
+  }
+
+  function decoded({ codec: id }: RecordHead, bytes: Buffer): unknown {
     if (id !== codec.id) throw new CacheError('DB_CACHE_DECODE', `A value was stored by another codec, ${id}`)
-    return codec.decode(mark === '-' ? bytes : await decompress({ mark, bytes }))
+    return codec.decode(bytes)
   }
 
   async function takeLease(key: string, tags: readonly string[]): Promise<RedisLease | undefined> {
@@ -176,15 +196,10 @@ export function redisDriver(client: RedisLike, options: RedisDriverOptions = {})
   }
 
   /** What goes wrong here is no concern of the caller: it is reported, and counts as a miss. */
-  async function guarded<T>(during: CacheFailure['during'], work: () => Promise<T>): Promise<T | undefined> {
-    await session.opening
-    if (!session.isTrusted()) return undefined
-    try {
-      return await work()
-    } catch (error) {
-      report({ during, error })
-      return undefined
-    }
+  function guarded<T>(during: CacheFailure['during'], work: () => Promise<T>): Promise<T | undefined> {
+    const failed = (error: unknown): undefined => report({ during, error }) as undefined
+    if (session.isTrusted()) return work().catch(failed)
+    return session.isOpening() ? session.opening.then(() => guarded(during, work)) : nothing
   }
 
   return {
@@ -208,6 +223,12 @@ export function redisDriver(client: RedisLike, options: RedisDriverOptions = {})
     onFailure: (listener) => void listeners.push(listener),
     close: async () => session.close(),
   }
+}
+
+const nothing: Promise<undefined> = Promise.resolve(undefined)
+
+function entryOf({ storedAt, freshUntil, usableUntil }: RecordHead, value: unknown): CacheEntry {
+  return { value, storedAt, freshUntil, usableUntil, level: 'l2' }
 }
 
 function bySlot(keys: readonly string[]): Map<string, string[]> {
