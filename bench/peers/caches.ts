@@ -127,3 +127,19 @@ function keyv(url: string): readonly CachePeer[] {
     },
   ]
 }
+
+/** Some take a moment until they store anything: they first make sure of their connections. */
+export async function untilKept({ name, read }: CachePeer): Promise<void> {
+  const key = `Item:first of ${process.pid}`
+  for (const giveUpAt = Date.now() + 20_000; Date.now() < giveUpAt; ) {
+    let isKept = true
+    await read(key, async () => ({ first: true }))
+    await read(key, async () => {
+      isKept = false
+      return { first: true }
+    })
+    if (isKept) return
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  throw new Error(`${name} keeps nothing`)
+}

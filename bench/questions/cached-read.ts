@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { startRedis } from '@org/db-testing'
 import { openCachedPrisma } from '../peers/cached-prisma.ts'
-import { type CachePeer, cachePackages, openCaches } from '../peers/caches.ts'
+import { type CachePeer, cachePackages, openCaches, untilKept } from '../peers/caches.ts'
 import { versionsOf } from '../src/environment.ts'
 import { startItemServer } from '../src/item-server.ts'
 import type { OperationVariant, Question, Stage } from '../src/question.ts'
@@ -73,19 +73,9 @@ const refuse = (): never => {
   throw new Error('A miss, where only hits are measured')
 }
 
-async function fill({ name, read }: CachePeer): Promise<void> {
-  // Some take a moment until they store anything: they first make sure of their connections.
-  const isKept = async (): Promise<boolean> => {
-    await read(keyOf(0), async () => itemOf(0))
-    return read(keyOf(0), async () => refuse()).then(
-      () => true,
-      () => false,
-    )
-  }
-  for (const giveUpAt = Date.now() + 10_000; !(await isKept()); ) {
-    if (Date.now() > giveUpAt) throw new Error(`${name} keeps nothing`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
+async function fill(peer: CachePeer): Promise<void> {
+  const { name, read } = peer
+  await untilKept(peer)
   for (let id = 0; id < hotKeys; id++) {
     await read(keyOf(id), async () => itemOf(id))
     const found = await read(keyOf(id), async () => refuse())

@@ -52,6 +52,7 @@ interface Alone {
 /** With invalidations of other processes possibly missing, a caller joins only what has just begun. */
 const partialJoinMs = 50
 const defaultLockMs = 5_000
+const shortestPollMs = 2
 const longestPollMs = 50
 
 /**
@@ -118,9 +119,9 @@ export function createLoader({ driver, clock, reporter }: LoaderOptions): Loader
   /** One process loads; the others look whether it is done. */
   async function loadAlone(request: StartedLoad, { lease, lockMs }: Alone): Promise<unknown> {
     const { key, tags } = request
-    const giveUpAt = clock.now() + lockMs
+    const startedAt = clock.now()
     let current = lease
-    for (let delayMs = 2; clock.now() < giveUpAt; delayMs = Math.min(delayMs * 2, longestPollMs)) {
+    for (let waitedMs = 0; waitedMs < lockMs; waitedMs = clock.now() - startedAt) {
       const lock = await tryLock(key, lockMs)
       if (lock === 'failed') break
       // Somebody may have stored it while this process asked for the lock.
@@ -130,7 +131,8 @@ export function createLoader({ driver, clock, reporter }: LoaderOptions): Loader
         return entry.value
       }
       if (lock) return loadLocked(request, { lease: current, lock })
-      await clock.sleep(delayMs)
+      // Whoever has waited long may wait a little longer.
+      await clock.sleep(Math.min(Math.max(waitedMs / 5, shortestPollMs), longestPollMs))
       const renewed = await driver.lease(key, tags)
       if (renewed === undefined) break
       current = renewed
