@@ -1,9 +1,10 @@
-import { type Clock, type Events, isDbError, systemClock } from '@org/db-core'
+import { type Clock, type Events, systemClock } from '@org/db-core'
 import { waitFor } from './deadline.ts'
 import { CacheError } from './errors.ts'
 import { type CacheEvents, type CacheMetrics, createReporter } from './events.ts'
 import { createLoader, type LoadRequest } from './loader.ts'
 import { checked, durationProblems, unknownFields } from './option-problems.ts'
+import { isOutage } from './outage.ts'
 import type { CachePolicy } from './policy.ts'
 import type { CacheDriver, CacheEntry, Invalidation, Loading } from './types.ts'
 
@@ -48,17 +49,6 @@ export interface Cache {
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
-
-/** Codes of a database that does not answer, where an old value is better than none. */
-const outages = [
-  'DB_UNREACHABLE',
-  'DB_CONNECTION_LOST',
-  'DB_TOO_MANY_CONNECTIONS',
-  'DB_POOL_EXHAUSTED',
-  'DB_SHUTDOWN',
-  'DB_TIMEOUT',
-  'DB_OUT_OF_RESOURCES',
-]
 
 const noTags: readonly string[] = []
 
@@ -152,9 +142,7 @@ export function createCache(options: CacheOptions): Cache {
       const waited = await waitFor(loading, Math.max(0, hardTimeoutMs - (clock.now() - startedAt)), clock)
       if (waited !== 'late') return waited.value
     } catch (error) {
-      const old = outages.some((code) => isDbError(error, code))
-        ? await inGrace(request, 'failed')
-        : undefined
+      const old = isOutage(error) ? await inGrace(request, 'failed') : undefined
       if (old) return old.value
       throw error
     }

@@ -29,3 +29,18 @@ export {
   type WithCacheOptions,
   withCache,
 } from './with-cache.ts'
+export {
+  createWriteBehind,
+  type WriteBehind,
+  type WriteBehindDatabase,
+  type WriteBehindEvents,
+  type WriteBehindOptions,
+  writeBehindSchema,
+} from './write-behind.ts'
+export {
+  memoryQueue,
+  type QueuedWrite,
+  type QueuedWrites,
+  type WriteQueue,
+  type WriteQueueOptions,
+} from './write-queue.ts'

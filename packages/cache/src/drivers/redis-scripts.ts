@@ -10,7 +10,7 @@ export interface Script {
   ): Promise<unknown>
 }
 
-function script(text: string): Script {
+export function script(text: string): Script {
   const sha = createHash('sha1').update(text).digest('hex')
   return {
     async run(client, keys, args) {
