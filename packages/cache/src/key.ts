@@ -22,10 +22,23 @@ export function keyOf(operation: Operation, { schemaHash, varyBy }: KeyOptions):
   if (args === undefined) return undefined
   const { model = '', action, layer, context } = operation
   const head = `${model}:${layer === 'repository' ? `${action}()` : action}`
-  const about = [context.tenant ?? null, varyBy?.(context) ?? null, schemaHash.slice(0, 16)]
+  const about = [
+    context.tenant ?? null,
+    varyBy?.(context) ?? null,
+    schemaHash.slice(0, 16),
+    ...notesIn(context),
+  ]
   const rest = `${JSON.stringify(about)}:${args}`
   if (rest.length <= maxLength) return `${head}:${rest}`
   return `${head}:${createHash('sha256').update(rest).digest('base64url')}`
+}
+
+/** What packages note in the context under symbols and results depend on, such as that deleted rows are shown. */
+function notesIn(context: DbContext): readonly string[] {
+  return Object.getOwnPropertySymbols(context).flatMap((symbol) => {
+    const note: unknown = Reflect.get(context, symbol)
+    return typeof note === 'string' ? [`${symbol.description}=${note}`] : []
+  })
 }
 
 /** A text that is the same for arguments that mean the same, and for no others; `undefined` if that can't be told. */

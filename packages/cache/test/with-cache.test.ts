@@ -1,3 +1,4 @@
+import { runInContext } from '@org/db-core'
 import { BaseRepository } from '@org/db-repository'
 import type { TestDatabase } from '@org/db-testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -53,6 +54,15 @@ describe('withCache', () => {
     expect(await read()).toEqual(['new', 1, 1])
     await opened.db.user.create({ data: { email: 'bob' } })
     expect(await read()).toEqual(['new', 2, 2])
+  })
+
+  it('keeps results apart that depend on a note in the context', async () => {
+    const users = open()
+    const noted = { [Symbol('deleted rows')]: 'with' } as object
+    expect(await users.count()).toBe(1)
+    await opened.plain.user.create({ data: { email: 'unseen' } })
+    expect(await runInContext(noted, () => users.count())).toBe(2)
+    expect(await users.count()).toBe(1)
   })
 
   it('caches own methods that are declared, with the models that they depend on', async () => {

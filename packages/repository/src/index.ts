@@ -11,7 +11,7 @@ export type {
   UpdateData,
   Where,
 } from './client-types.ts'
-export { RepositoryError, type RepositoryErrorCode } from './errors.ts'
+export { RepositoryError, type RepositoryErrorCode, VersionConflictError } from './errors.ts'
 export { type Mapper, type MapperLike, type Mapping, mapper } from './mapper.ts'
 export type { Page } from './page.ts'
 export { BaseRepository } from './repository.ts'

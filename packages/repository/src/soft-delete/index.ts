@@ -1,0 +1,5 @@
+export { forceDelete, onlyDeleted, withDeleted } from './mode.ts'
+export type { SoftDeleteOptions } from './models.ts'
+export { softDelete } from './soft-delete.ts'
+export { type Trash, trash } from './trash.ts'
+export { type UniqueIndexOptions, uniqueIndexes } from './unique-indexes.ts'
