@@ -6,18 +6,24 @@ import { metadata } from '@org/prisma/metadata'
 
 export type TestClient = Database<PrismaClient>
 
-const setup = (): Promise<string> =>
-  readFile(new URL('../../../../prisma/migrations/0001_init.sql', import.meta.url), 'utf8')
+const migration = (name: string): Promise<string> =>
+  readFile(new URL(`../../../../prisma/migrations/${name}`, import.meta.url), 'utf8')
 
 /** A fresh database with the workspace's tables. */
 export async function freshDatabase(): Promise<TestDatabase> {
-  return testDatabase({ name: 'workspace', setup: await setup() })
+  return testDatabase({ name: 'workspace', setup: await migration('0001_init.sql') })
 }
 
 /** Creates the workspace's tables on a server of a test's own. */
 export async function createTables(url: string): Promise<void> {
   await using db = open(url)
-  await db.sql.query(await setup())
+  await db.sql.query(await migration('0001_init.sql'))
+}
+
+/** Adds the tables of tenants. */
+export async function createTenantTables(url: string): Promise<void> {
+  await using db = open(url)
+  await db.sql.query(await migration('0003_tenant.sql'))
 }
 
 /** Opens a database object on it. */
