@@ -1,10 +1,15 @@
+import { type CreatedMigration, type CreateOptions, create } from './create/create.ts'
 import { type BaselineOptions, baseline } from './deploy/baseline.ts'
 import { type DeployOptions, type DeployResult, deploy } from './deploy/deploy.ts'
+import { type RepairResult, repair } from './deploy/repair.ts'
+import { type ResetOptions, reset } from './deploy/reset.ts'
 import { type Resolution, resolve } from './deploy/resolve.ts'
 import { type RollbackOptions, type RollbackResult, rollback } from './deploy/rollback.ts'
 import { type Status, status } from './deploy/status.ts'
 import { MigrationError } from './errors.ts'
 import { type MigratorOptions, toSettings } from './options.ts'
+import { type DriftResult, drift } from './scratch/drift.ts'
+import { type VerifyResult, verify } from './scratch/verify.ts'
 
 /** Everything that can be done with a folder of migrations and a database. Each call opens and closes its own connection. */
 export interface Migrator {
@@ -18,6 +23,16 @@ export interface Migrator {
   baseline(options: BaselineOptions): Promise<readonly string[]>
   /** Records a decision about a migration that can't go on by itself. */
   resolve(migration: string, resolution: Resolution): Promise<void>
+  /** Puts right what needs no decision: checksums of comment-only edits, invalid indexes. */
+  repair(): Promise<RepairResult>
+  /** Empties the database and deploys anew; never in production. */
+  reset(options: ResetOptions): Promise<DeployResult>
+  /** Takes every migration up, back and up again in a scratch database, and compares the catalogs. */
+  verify(): Promise<VerifyResult>
+  /** Compares the database with what its applied migrations make of an empty one. */
+  drift(): Promise<DriftResult>
+  /** Writes the next migration and its rollback from the Prisma schema; `undefined` where nothing has changed. */
+  create(options: CreateOptions): Promise<CreatedMigration | undefined>
 }
 
 /** @throws MigrationError `DB_MIGRATIONS_OPTIONS`, ConfigError */
@@ -41,5 +56,10 @@ export function createMigrator(options: MigratorOptions): Migrator {
     status: () => status(settings),
     baseline: (each) => baseline(settings, each),
     resolve: (migration, resolution) => resolve(settings, migration, resolution),
+    repair: () => repair(settings),
+    reset: (each) => reset(settings, each),
+    verify: () => verify(settings),
+    drift: () => drift(settings),
+    create: (each) => create(settings, each),
   }
 }

@@ -101,7 +101,8 @@ async function toRollback(
   return toScript(migration, 'down')
 }
 
-async function rollBackOne(runner: Runner, known: KnownMigration, script: Script): Promise<void> {
+/** Takes one migration back. */
+export async function rollBackOne(runner: Runner, known: KnownMigration, script: Script): Promise<void> {
   const { session, settings, table } = runner
   const { row } = known
   const { migration } = script

@@ -99,7 +99,7 @@ async function packageStatus(sql: SqlExecutor, { packages }: Settings): Promise<
 }
 
 /** Indexes that a broken CONCURRENTLY left behind; one that is being built now looks the same, so runners are left out. */
-async function invalidIndexes(sql: SqlExecutor): Promise<readonly string[]> {
+export async function invalidIndexes(sql: SqlExecutor): Promise<readonly string[]> {
   const rows = await sql.query<{ name: string }>(
     `SELECT format('%I.%I', n.nspname, c.relname) AS name
        FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -4,6 +4,7 @@ import { MigrationError } from '../errors.ts'
 import type { Session } from '../session.ts'
 import { engineAdapter } from './adapter.ts'
 import { loadEngine } from './load-engine.ts'
+import { offlineSession } from './offline.ts'
 
 /** What an engine works on. Without a database it compares schemas only. */
 export interface EngineOptions {
@@ -31,7 +32,7 @@ export async function askEngine<T>(
       return session
     })
   const adapter = engineAdapter({
-    main: noted(options.main),
+    main: noted(options.main ?? (async () => offlineSession())),
     shadow: noted(options.shadow),
     schema: options.schema ?? 'public',
   })

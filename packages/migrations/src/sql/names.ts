@@ -12,7 +12,7 @@ export function rangeName(relation: RangeVar | undefined): QualifiedName {
 }
 
 /** The strings of a list: the parts of `a.b.c`. */
-function stringsOf(nodes: readonly Node[] | undefined): readonly string[] {
+export function stringsOf(nodes: readonly Node[] | undefined): readonly string[] {
   return nodes?.flatMap((each) => ('String' in each ? [each.String.sval ?? ''] : [])) ?? []
 }
 

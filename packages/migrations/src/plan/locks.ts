@@ -1,0 +1,284 @@
+import type { AlterTableCmd, Node, RangeVar } from 'libpg-query'
+import { commandsOf } from '../create/data-loss.ts'
+import { listName, type QualifiedName, rangeName } from '../sql/names.ts'
+import type { SqlStatement } from '../sql/parser.ts'
+import { isVolatileDefault } from './volatile.ts'
+
+/** PostgreSQL's table locks, weakest first: https://www.postgresql.org/docs/current/explicit-locking.html */
+export const lockModes = [
+  'AccessShare',
+  'RowShare',
+  'RowExclusive',
+  'ShareUpdateExclusive',
+  'Share',
+  'ShareRowExclusive',
+  'Exclusive',
+  'AccessExclusive',
+] as const
+
+export type LockMode = (typeof lockModes)[number]
+
+/** What a statement does to a table that is there already. */
+export interface TableEffect {
+  readonly table: QualifiedName
+  readonly lock: LockMode
+  /** Writes the whole table anew, indexes included, while the lock is held. */
+  readonly rewrites: boolean
+  /** Reads the whole table while the lock is held. */
+  readonly scans: boolean
+}
+
+/** Predicts the strongest lock on each table that a statement names, from its parse tree alone. */
+export function predictEffects({ tree }: Pick<SqlStatement, 'tree'>): readonly TableEffect[] {
+  const effects = new Map<string, TableEffect>()
+  for (const effect of effectsOf(tree)) {
+    const key = `${effect.table.schema ?? ''}.${effect.table.name}`
+    const other = effects.get(key)
+    effects.set(key, other ? merge(other, effect) : effect)
+  }
+  return [...effects.values()]
+}
+
+function merge(a: TableEffect, b: TableEffect): TableEffect {
+  const lock = lockModes.indexOf(a.lock) > lockModes.indexOf(b.lock) ? a.lock : b.lock
+  return { ...a, lock, rewrites: a.rewrites || b.rewrites, scans: a.scans || b.scans }
+}
+
+function effect(
+  table: QualifiedName,
+  lock: LockMode,
+  work: 'rewrites' | 'scans' | 'none' = 'none',
+): TableEffect {
+  return { table, lock, rewrites: work === 'rewrites', scans: work !== 'none' }
+}
+
+function on(
+  relation: RangeVar | undefined,
+  lock: LockMode,
+  work?: 'rewrites' | 'scans' | 'none',
+): readonly TableEffect[] {
+  return relation ? [effect(rangeName(relation), lock, work)] : []
+}
+
+function effectsOf(tree: Node): readonly TableEffect[] {
+  if ('IndexStmt' in tree) {
+    const { relation, concurrent } = tree.IndexStmt
+    return on(relation, concurrent ? 'ShareUpdateExclusive' : 'Share', 'scans')
+  }
+  if ('AlterTableStmt' in tree) return alterTable(tree)
+  if ('CreateStmt' in tree) return [...references(tree), ...parents(tree)]
+  if ('RenameStmt' in tree) {
+    const { relation, renameType } = tree.RenameStmt
+    return on(relation, renameType === 'OBJECT_INDEX' ? 'ShareUpdateExclusive' : 'AccessExclusive')
+  }
+  if ('DropStmt' in tree) return dropped(tree)
+  if ('CreateTrigStmt' in tree) return on(tree.CreateTrigStmt.relation, 'ShareRowExclusive')
+  if ('TruncateStmt' in tree)
+    return ranges(tree.TruncateStmt.relations).flatMap((each) => on(each, 'AccessExclusive'))
+  if ('LockStmt' in tree) {
+    const mode = lockModes[(tree.LockStmt.mode ?? 8) - 1] ?? 'AccessExclusive'
+    return ranges(tree.LockStmt.relations).flatMap((each) => on(each, mode))
+  }
+  if ('VacuumStmt' in tree) return vacuum(tree)
+  if ('ReindexStmt' in tree) {
+    const concurrent = JSON.stringify(tree.ReindexStmt.params ?? []).includes('concurrently')
+    if (tree.ReindexStmt.kind !== 'REINDEX_OBJECT_TABLE') return []
+    return on(tree.ReindexStmt.relation, concurrent ? 'ShareUpdateExclusive' : 'Share', 'scans')
+  }
+  if ('RefreshMatViewStmt' in tree) {
+    const { relation, concurrent } = tree.RefreshMatViewStmt
+    return on(relation, concurrent ? 'Exclusive' : 'AccessExclusive', 'rewrites')
+  }
+  if ('InsertStmt' in tree)
+    return [...on(tree.InsertStmt.relation, 'RowExclusive'), ...reads(tree.InsertStmt.selectStmt)]
+  if ('UpdateStmt' in tree)
+    return [...on(tree.UpdateStmt.relation, 'RowExclusive'), ...reads(tree.UpdateStmt.fromClause)]
+  if ('DeleteStmt' in tree)
+    return [...on(tree.DeleteStmt.relation, 'RowExclusive'), ...reads(tree.DeleteStmt.usingClause)]
+  if ('CopyStmt' in tree)
+    return on(tree.CopyStmt.relation, tree.CopyStmt.is_from ? 'RowExclusive' : 'AccessShare')
+  const rule = simple.find(([kind]) => kind in tree)
+  if (rule) return on(relationOf(tree, rule[2]), rule[1])
+  if ('CommentStmt' in tree) return comment(tree)
+  if ('SelectStmt' in tree) return select(tree)
+  if ('CreateTableAsStmt' in tree) return reads(tree.CreateTableAsStmt.query)
+  if ('ViewStmt' in tree) return reads(tree.ViewStmt.query)
+  if ('CreateStatsStmt' in tree)
+    return ranges(tree.CreateStatsStmt.relations).flatMap((each) => on(each, 'ShareUpdateExclusive'))
+  return []
+}
+
+/** Statements with one table and one lock. */
+const simple: readonly (readonly [kind: string, lock: LockMode, field: string])[] = [
+  ['ClusterStmt', 'AccessExclusive', 'relation'],
+  ['RuleStmt', 'AccessExclusive', 'relation'],
+  ['CreatePolicyStmt', 'AccessExclusive', 'table'],
+  ['AlterPolicyStmt', 'AccessExclusive', 'table'],
+  ['AlterObjectSchemaStmt', 'AccessExclusive', 'relation'],
+]
+
+function relationOf(tree: Node, field: string): RangeVar | undefined {
+  const [statement] = Object.values(tree) as Record<string, RangeVar | undefined>[]
+  return statement?.[field]
+}
+
+const weaker: Readonly<Record<string, LockMode>> = {
+  AT_ValidateConstraint: 'ShareUpdateExclusive',
+  AT_SetStatistics: 'ShareUpdateExclusive',
+  AT_SetOptions: 'ShareUpdateExclusive',
+  AT_ResetOptions: 'ShareUpdateExclusive',
+  AT_ClusterOn: 'ShareUpdateExclusive',
+  AT_DropCluster: 'ShareUpdateExclusive',
+  AT_AttachPartition: 'ShareUpdateExclusive',
+  AT_EnableTrig: 'ShareRowExclusive',
+  AT_DisableTrig: 'ShareRowExclusive',
+  AT_EnableTrigAll: 'ShareRowExclusive',
+  AT_DisableTrigAll: 'ShareRowExclusive',
+  AT_EnableTrigUser: 'ShareRowExclusive',
+  AT_DisableTrigUser: 'ShareRowExclusive',
+  AT_EnableAlwaysTrig: 'ShareRowExclusive',
+  AT_EnableReplicaTrig: 'ShareRowExclusive',
+}
+
+function alterTable(tree: Node): readonly TableEffect[] {
+  if (!('AlterTableStmt' in tree)) return []
+  const { relation, objtype } = tree.AlterTableStmt
+  if (!relation || (objtype !== 'OBJECT_TABLE' && objtype !== 'OBJECT_MATVIEW')) return []
+  return commandsOf(tree).flatMap((command) => alterCommand(rangeName(relation), command))
+}
+
+function alterCommand(table: QualifiedName, command: AlterTableCmd): readonly TableEffect[] {
+  const { subtype = '', def } = command
+  const constraint = def && 'Constraint' in def ? def.Constraint : undefined
+  if (subtype === 'AT_AddConstraint' && constraint) {
+    if (constraint.contype === 'CONSTR_FOREIGN') {
+      const work = constraint.skip_validation ? 'none' : 'scans'
+      return [effect(table, 'ShareRowExclusive', work), ...on(constraint.pktable, 'ShareRowExclusive')]
+    }
+    const scans = !constraint.skip_validation && !constraint.indexname
+    return [effect(table, 'AccessExclusive', scans ? 'scans' : 'none')]
+  }
+  if (subtype === 'AT_AddColumn' && def && 'ColumnDef' in def) {
+    const foreign = constraintsIn(def.ColumnDef.constraints).filter(
+      (each) => each.contype === 'CONSTR_FOREIGN',
+    )
+    const work = isVolatileDefault(def.ColumnDef) ? 'rewrites' : 'none'
+    return [
+      effect(table, 'AccessExclusive', work),
+      ...foreign.flatMap((each) => on(each.pktable, 'ShareRowExclusive')),
+    ]
+  }
+  if (def && 'PartitionCmd' in def) {
+    const child = on(
+      def.PartitionCmd.name,
+      'AccessExclusive',
+      subtype === 'AT_AttachPartition' ? 'scans' : 'none',
+    )
+    const lock =
+      subtype === 'AT_AttachPartition' || def.PartitionCmd.concurrent
+        ? 'ShareUpdateExclusive'
+        : 'AccessExclusive'
+    return [effect(table, lock), ...child]
+  }
+  if (subtype === 'AT_SetRelOptions' || subtype === 'AT_ResetRelOptions')
+    return [effect(table, 'ShareUpdateExclusive')]
+  const work = rewriting.has(subtype) ? 'rewrites' : scanning.has(subtype) ? 'scans' : 'none'
+  return [effect(table, weaker[subtype] ?? 'AccessExclusive', work)]
+}
+
+const rewriting = new Set([
+  'AT_AlterColumnType',
+  'AT_SetLogged',
+  'AT_SetUnLogged',
+  'AT_SetTableSpace',
+  'AT_SetAccessMethod',
+])
+const scanning = new Set(['AT_SetNotNull', 'AT_ValidateConstraint'])
+
+function constraintsIn(nodes: readonly Node[] | undefined) {
+  return nodes?.flatMap((each) => ('Constraint' in each ? [each.Constraint] : [])) ?? []
+}
+
+/** A new table with a foreign key locks the table it points to. */
+function references(tree: Node): readonly TableEffect[] {
+  if (!('CreateStmt' in tree)) return []
+  const own = tree.CreateStmt.tableElts ?? []
+  const columns = own.flatMap((each) =>
+    'ColumnDef' in each ? constraintsIn(each.ColumnDef.constraints) : [],
+  )
+  const foreign = [...columns, ...constraintsIn(own)].filter((each) => each.contype === 'CONSTR_FOREIGN')
+  const self = rangeName(tree.CreateStmt.relation).name
+  return foreign
+    .filter((each) => each.pktable?.relname !== self)
+    .flatMap((each) => on(each.pktable, 'ShareRowExclusive'))
+}
+
+/** A new partition locks its parent, a new child its parents, a copy its model. */
+function parents(tree: Node): readonly TableEffect[] {
+  if (!('CreateStmt' in tree)) return []
+  const lock = tree.CreateStmt.partbound ? 'AccessExclusive' : 'ShareUpdateExclusive'
+  const models = tree.CreateStmt.tableElts?.flatMap((each) =>
+    'TableLikeClause' in each ? [each.TableLikeClause.relation] : [],
+  )
+  return [
+    ...ranges(tree.CreateStmt.inhRelations).flatMap((each) => on(each, lock)),
+    ...(models ?? []).flatMap((each) => on(each, 'AccessShare')),
+  ]
+}
+
+function dropped(tree: Node): readonly TableEffect[] {
+  if (!('DropStmt' in tree)) return []
+  const { removeType, objects = [] } = tree.DropStmt
+  const lists = objects.flatMap((each) => ('List' in each ? [each.List.items ?? []] : []))
+  if (removeType === 'OBJECT_TABLE' || removeType === 'OBJECT_MATVIEW') {
+    return lists.map((items) => effect(listName(items), 'AccessExclusive'))
+  }
+  if (removeType === 'OBJECT_TRIGGER' || removeType === 'OBJECT_POLICY' || removeType === 'OBJECT_RULE') {
+    return lists.map((items) => effect(listName(items.slice(0, -1)), 'AccessExclusive'))
+  }
+  return []
+}
+
+function vacuum(tree: Node): readonly TableEffect[] {
+  if (!('VacuumStmt' in tree)) return []
+  const full = (tree.VacuumStmt.options ?? []).some(
+    (each) => 'DefElem' in each && each.DefElem.defname === 'full',
+  )
+  const relations = tree.VacuumStmt.rels?.flatMap((each) =>
+    'VacuumRelation' in each ? [each.VacuumRelation.relation] : [],
+  )
+  const work = full ? 'rewrites' : 'scans'
+  return (relations ?? []).flatMap((each) =>
+    on(each, full ? 'AccessExclusive' : 'ShareUpdateExclusive', work),
+  )
+}
+
+function comment(tree: Node): readonly TableEffect[] {
+  if (!('CommentStmt' in tree)) return []
+  const { objtype, object } = tree.CommentStmt
+  const items = object && 'List' in object ? (object.List.items ?? []) : []
+  if (objtype === 'OBJECT_TABLE') return [effect(listName(items), 'ShareUpdateExclusive')]
+  return objtype === 'OBJECT_COLUMN' ? [effect(listName(items.slice(0, -1)), 'ShareUpdateExclusive')] : []
+}
+
+function select(tree: Node): readonly TableEffect[] {
+  if (!('SelectStmt' in tree)) return []
+  const lock = tree.SelectStmt.lockingClause?.length ? 'RowShare' : 'AccessShare'
+  return [...reads(tree.SelectStmt.fromClause), ...reads(tree)].map((each) => ({ ...each, lock }))
+}
+
+/** Every table that a query reads, wherever it stands in it. */
+function reads(part: unknown): readonly TableEffect[] {
+  const found: TableEffect[] = []
+  const visit = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return
+    if ('RangeVar' in value) found.push(...on(value.RangeVar as RangeVar, 'AccessShare'))
+    for (const each of Object.values(value)) visit(each)
+  }
+  visit(part)
+  return found
+}
+
+function ranges(nodes: readonly Node[] | undefined): readonly RangeVar[] {
+  return nodes?.flatMap((each) => ('RangeVar' in each ? [each.RangeVar] : [])) ?? []
+}
