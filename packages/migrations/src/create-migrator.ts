@@ -7,7 +7,9 @@ import { type Resolution, resolve } from './deploy/resolve.ts'
 import { type RollbackOptions, type RollbackResult, rollback } from './deploy/rollback.ts'
 import { type Status, status } from './deploy/status.ts'
 import { MigrationError } from './errors.ts'
+import { type LintedMigration, type LintOptions, lint } from './lint/lint-folder.ts'
 import { type MigratorOptions, toSettings } from './options.ts'
+import { type Plan, plan } from './plan/plan.ts'
 import { type DriftResult, drift } from './scratch/drift.ts'
 import { type VerifyResult, verify } from './scratch/verify.ts'
 
@@ -31,6 +33,10 @@ export interface Migrator {
   verify(): Promise<VerifyResult>
   /** Compares the database with what its applied migrations make of an empty one. */
   drift(): Promise<DriftResult>
+  /** What is pending, statement by statement, with locks, rewrites, rows and bytes. */
+  plan(): Promise<Plan>
+  /** What the rules have against the migrations that are pending. */
+  lint(options?: LintOptions): Promise<readonly LintedMigration[]>
   /** Writes the next migration and its rollback from the Prisma schema; `undefined` where nothing has changed. */
   create(options: CreateOptions): Promise<CreatedMigration | undefined>
 }
@@ -60,6 +66,8 @@ export function createMigrator(options: MigratorOptions): Migrator {
     reset: (each) => reset(settings, each),
     verify: () => verify(settings),
     drift: () => drift(settings),
+    plan: () => plan(settings),
+    lint: (each) => lint(settings, each),
     create: (each) => create(settings, each),
   }
 }

@@ -28,15 +28,34 @@ export interface TableEffect {
   readonly scans: boolean
 }
 
-/** Predicts the strongest lock on each table that a statement names, from its parse tree alone. */
-export function predictEffects({ tree }: Pick<SqlStatement, 'tree'>): readonly TableEffect[] {
+/** The tables that a table points to by foreign keys; what a parse tree can't tell. */
+export type ForeignKeys = ReadonlyMap<string, readonly string[]>
+
+/**
+ * Predicts the strongest lock on each table that a statement names, or takes with it by a foreign key. What functions and
+ * the queries of views lock is not looked at.
+ */
+export function predictEffects(
+  { tree }: Pick<SqlStatement, 'tree'>,
+  foreignKeys: ForeignKeys = new Map(),
+): readonly TableEffect[] {
   const effects = new Map<string, TableEffect>()
-  for (const effect of effectsOf(tree)) {
+  const named = effectsOf(tree)
+  const pointedTo = dropsTables(tree) ? named.flatMap(({ table }) => foreignKeys.get(table.name) ?? []) : []
+  for (const effect of [...named, ...pointedTo.map((name) => lockOf(name))]) {
     const key = `${effect.table.schema ?? ''}.${effect.table.name}`
     const other = effects.get(key)
     effects.set(key, other ? merge(other, effect) : effect)
   }
   return [...effects.values()]
+}
+
+function dropsTables(tree: Node): boolean {
+  return 'DropStmt' in tree && tree.DropStmt.removeType === 'OBJECT_TABLE'
+}
+
+function lockOf(name: string): TableEffect {
+  return effect({ schema: undefined, name }, 'AccessExclusive')
 }
 
 function merge(a: TableEffect, b: TableEffect): TableEffect {
@@ -69,7 +88,7 @@ function effectsOf(tree: Node): readonly TableEffect[] {
   if ('CreateStmt' in tree) return [...references(tree), ...parents(tree)]
   if ('RenameStmt' in tree) {
     const { relation, renameType } = tree.RenameStmt
-    return on(relation, renameType === 'OBJECT_INDEX' ? 'ShareUpdateExclusive' : 'AccessExclusive')
+    return renameType === 'OBJECT_INDEX' ? [] : on(relation, 'AccessExclusive')
   }
   if ('DropStmt' in tree) return dropped(tree)
   if ('CreateTrigStmt' in tree) return on(tree.CreateTrigStmt.relation, 'ShareRowExclusive')
@@ -87,7 +106,7 @@ function effectsOf(tree: Node): readonly TableEffect[] {
   }
   if ('RefreshMatViewStmt' in tree) {
     const { relation, concurrent } = tree.RefreshMatViewStmt
-    return on(relation, concurrent ? 'Exclusive' : 'AccessExclusive', 'rewrites')
+    return on(relation, concurrent ? 'Exclusive' : 'AccessExclusive', concurrent ? 'scans' : 'rewrites')
   }
   if ('InsertStmt' in tree)
     return [...on(tree.InsertStmt.relation, 'RowExclusive'), ...reads(tree.InsertStmt.selectStmt)]
@@ -97,6 +116,7 @@ function effectsOf(tree: Node): readonly TableEffect[] {
     return [...on(tree.DeleteStmt.relation, 'RowExclusive'), ...reads(tree.DeleteStmt.usingClause)]
   if ('CopyStmt' in tree)
     return on(tree.CopyStmt.relation, tree.CopyStmt.is_from ? 'RowExclusive' : 'AccessShare')
+  if ('ClusterStmt' in tree) return on(tree.ClusterStmt.relation, 'AccessExclusive', 'rewrites')
   const rule = simple.find(([kind]) => kind in tree)
   if (rule) return on(relationOf(tree, rule[2]), rule[1])
   if ('CommentStmt' in tree) return comment(tree)
@@ -110,7 +130,6 @@ function effectsOf(tree: Node): readonly TableEffect[] {
 
 /** Statements with one table and one lock. */
 const simple: readonly (readonly [kind: string, lock: LockMode, field: string])[] = [
-  ['ClusterStmt', 'AccessExclusive', 'relation'],
   ['RuleStmt', 'AccessExclusive', 'relation'],
   ['CreatePolicyStmt', 'AccessExclusive', 'table'],
   ['AlterPolicyStmt', 'AccessExclusive', 'table'],
