@@ -67,7 +67,7 @@ export const lockCases: readonly string[] = [
   'CREATE TABLE c (LIKE a INCLUDING ALL)',
   'CREATE TABLE c () INHERITS (a)',
   'CREATE TABLE p3 PARTITION OF p FOR VALUES FROM (10) TO (20)',
-  'CREATE TABLE c AS SELECT * FROM a JOIN b ON b.a_id = a.id',
+  'CREATE TABLE c AS SELECT a.n FROM a JOIN b ON b.a_id = a.id',
   'CREATE VIEW w AS SELECT a.n FROM a',
   'CREATE TRIGGER other AFTER UPDATE ON a FOR EACH ROW EXECUTE FUNCTION f()',
   'CREATE POLICY other ON a USING (n > 0)',

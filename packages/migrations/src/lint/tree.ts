@@ -81,9 +81,3 @@ function columnsIn(nodes: readonly Node[] | undefined): readonly ColumnDef[] {
 export function typeOf(column: ColumnDef | undefined): string {
   return stringsOf(column?.typeName?.names).at(-1) ?? ''
 }
-
-/** Whether a part of a tree of the given kind is anywhere in it. */
-export function contains(part: unknown, kind: string): boolean {
-  if (typeof part !== 'object' || part === null) return false
-  return kind in part || Object.values(part).some((each) => contains(each, kind))
-}

@@ -32,6 +32,7 @@ const later = 'Deploy code that no longer uses it, then drop it as a contract st
 export const removalRules: readonly Rule[] = [
   drops('drop-table', 'OBJECT_TABLE', 'and all rows are gone; running code that names it fails', later),
   drops('drop-view', 'OBJECT_VIEW', 'is gone; running code that names it fails', later),
+  drops('drop-materialized-view', 'OBJECT_MATVIEW', 'is gone; running code that names it fails', later),
   drops('drop-type', 'OBJECT_TYPE', 'is gone; running code that names it fails', later),
   {
     name: 'drop-schema',

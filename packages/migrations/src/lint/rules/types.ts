@@ -1,5 +1,5 @@
+import { scanSync } from 'libpg-query'
 import { isSerial } from '../../plan/volatile.ts'
-import { stringsOf } from '../../sql/names.ts'
 import { addedColumns, constraintsIn, typeOf } from '../tree.ts'
 import { type Hit, hit, none, type Rule } from '../types.ts'
 
@@ -62,8 +62,12 @@ export const typeRules: readonly Rule[] = [
     name: 'identifier-too-long',
     severity: 'error',
     fix: 'A shorter name; PostgreSQL keeps 63 bytes',
-    check({ tree }) {
-      const long = names(tree).find((each) => Buffer.byteLength(each) > 63)
+    check({ text }) {
+      // The parser cuts names off as the server does, so the tree does not show it.
+      const long = scanSync(text)
+        .tokens.filter(({ tokenName }) => tokenName === 'IDENT')
+        .map((each) => each.text.replace(/^"|"$/g, ''))
+        .find((each) => Buffer.byteLength(each) > 63)
       return long === undefined ? none : hit(`${long.slice(0, 20)}… is cut off, and may then collide`)
     },
   },
@@ -101,24 +105,3 @@ export const typeRules: readonly Rule[] = [
     },
   },
 ]
-
-const nameFields = new Set([
-  'relname',
-  'idxname',
-  'conname',
-  'colname',
-  'trigname',
-  'newname',
-  'policy_name',
-  'subname',
-])
-
-/** The names that a statement gives; long ones are in the tree as they were written. */
-function names(part: unknown): readonly string[] {
-  if (typeof part !== 'object' || part === null) return []
-  const own = Object.entries(part).flatMap(([key, value]) => {
-    if (typeof value === 'string') return nameFields.has(key) ? [value] : []
-    return key === 'typeName' && Array.isArray(value) ? [...stringsOf(value)] : names(value)
-  })
-  return own
-}
