@@ -51,7 +51,7 @@ interface Alone {
 
 /** With invalidations of other processes possibly missing, a caller joins only what has just begun. */
 const partialJoinMs = 50
-const defaultLockMs = 5_000
+const defaultLockMs = 2_000
 const shortestPollMs = 2
 const longestPollMs = 50
 
@@ -156,7 +156,7 @@ export function createLoader({ driver, clock, reporter }: LoaderOptions): Loader
     try {
       return await loadAndStore(request, lease)
     } finally {
-      await lock.release()
+      void lock.release()
     }
   }
 

@@ -21,7 +21,7 @@ export interface CachePolicy {
   readonly hardTimeoutMs?: number
   /**
    * How long one process may load a value while the others wait for it, where the driver has locks; after that
-   * they load it themselves. 0 lets each process load. Default `5000`.
+   * they load it themselves. 0 lets each process load. Default `2000`.
    */
   readonly lockMs?: number
 }

@@ -97,6 +97,17 @@ describe.skipIf(isMissing)('two processes with one Redis', () => {
     await until(async () => (await put(b, 'new')) && (await a.read('k', ['T']))?.value === 'new')
   })
 
+  it('wait no longer for a lock than its holder needs, though Redis was away when it was released', async () => {
+    const prefix = freshPrefix()
+    const [a, b] = await Promise.all([openTiered(prefix), openTiered(prefix)])
+    const lock = await a.lock!('k', { ttlMs: 60_000 })
+    server.pause()
+    const released = lock!.release()
+    await released
+    server.resume()
+    await until(async () => (await b.lock!('k', { ttlMs: 1_000 })) !== undefined)
+  })
+
   it('grant a lock to one of them until it is released or expires', async () => {
     const prefix = freshPrefix()
     const [a, b] = await Promise.all([openTiered(prefix), openTiered(prefix)])

@@ -63,6 +63,7 @@ const versionTtlMs = 7 * 24 * 60 * 60 * 1000
 /** A source that takes longer than this can't store what it found. */
 const placeholderTtlMs = 5 * 60 * 1000
 const maxRules = 100
+const releaseAgainMs = 50
 
 /**
  * Keeps entries in Redis: a single node, Sentinel or Cluster, with the client that you have. Nothing scans: tags are
@@ -202,6 +203,20 @@ export function redisDriver(client: RedisLike, options: RedisDriverOptions = {})
     return session.isOpening() ? session.opening.then(() => guarded(during, work)) : nothing
   }
 
+  /** Tries until the lock ends by itself: others wait for it, and Redis may be back at any moment. */
+  async function releaseLock(lock: {
+    readonly name: string
+    readonly token: string
+    readonly untilMs: number
+  }): Promise<void> {
+    try {
+      await session.send(() => releaseScript.run(client, [lock.name], [lock.token]))
+    } catch (error) {
+      if (performance.now() >= lock.untilMs) report({ during: 'lock', error })
+      else setTimeout(() => void releaseLock(lock), releaseAgainMs).unref()
+    }
+  }
+
   return {
     name: 'redis',
     read: (key, tags) => guarded('read', () => find(key, tags)),
@@ -214,9 +229,7 @@ export function redisDriver(client: RedisLike, options: RedisDriverOptions = {})
       const taken = await session.send(() => client.set(name, token, 'PX', ttlMs, 'NX'))
       if (taken === null) return undefined
       return {
-        async release() {
-          await guarded('lock', () => session.send(() => releaseScript.run(client, [name], [token])))
-        },
+        release: () => releaseLock({ name, token, untilMs: performance.now() + ttlMs }),
       }
     },
     isHealthy: () => session.isHealthy(),
