@@ -3,21 +3,24 @@ import { createDatabase } from '@org/db-core/client'
 import { retry } from '@org/db-retry'
 import { PrismaClient } from '@org/prisma'
 import { metadata } from '@org/prisma/metadata'
+import type { ShopCache } from './film-cache.ts'
 
 /** What the shop does beside the configuration. */
 export interface ShopOptions {
   /** Repeats transactions and statements that failed without having changed anything. Default `true`. */
   readonly retries?: boolean
+  /** Sees what is written, so that nothing sold is shown as if it were still there. Default: none. */
+  readonly cache?: ShopCache
 }
 
 /** Opens the shop's database: the generated client with a pool, ambient transactions, retries and classified errors. */
-export function openDatabase(config: DatabaseConfigInput, { retries = true }: ShopOptions = {}) {
+export function openDatabase(config: DatabaseConfigInput, { retries = true, cache }: ShopOptions = {}) {
   return createDatabase({
     ...config,
     applicationName: config.applicationName ?? 'shop',
     client: (adapter) => new PrismaClient({ adapter }),
     metadata,
-    use: retries ? [patience()] : [],
+    use: [...(cache ? [cache.interceptor] : []), ...(retries ? [patience()] : [])],
   })
 }
 

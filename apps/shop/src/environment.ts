@@ -10,6 +10,8 @@ export interface ShopEnvironment {
   readonly port: number
   /** `SHOP_RETRIES`, default `on`; `off` to see what they are good for. */
   readonly retries: boolean
+  /** `REDIS_URL`, of a Redis that the shop's processes share; none by default. */
+  readonly redisUrl: string | undefined
 }
 
 /** An environment variable is wrong; the message says which. */
@@ -24,7 +26,13 @@ export function environment(): ShopEnvironment {
   if (!/^\d{1,5}$/u.test(port) || Number(port) > 65_535) {
     throw new EnvironmentError('PORT must be a whole number from 0 to 65535')
   }
-  return { database: fromEnv(), host, port: Number(port), retries: retriesFrom(process.env) }
+  return {
+    database: fromEnv(),
+    host,
+    port: Number(port),
+    retries: retriesFrom(process.env),
+    redisUrl: process.env.REDIS_URL || undefined,
+  }
 }
 
 /** Whether the environment wants retries. @throws EnvironmentError */

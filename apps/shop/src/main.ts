@@ -2,8 +2,7 @@ import { environment, sayWhy } from './environment.ts'
 import { startServer } from './server.ts'
 
 try {
-  const { database, host, port, retries } = environment()
-  const server = await startServer({ database, host, port, retries, logger: true })
+  const server = await startServer({ ...environment(), logger: true })
   console.log(`The shop is open: ${server.url}/films`)
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -1,15 +1,18 @@
 import type { DatabaseConfigInput } from '@org/db-core'
 import type { FastifyServerOptions } from 'fastify'
 import { openDatabase, type ShopDatabase, type ShopOptions } from './db.ts'
+import { openShopCache } from './film-cache.ts'
 import { createApp } from './http/app.ts'
 import { createShop } from './shop.ts'
 
 /** How the API runs. */
-export interface ServerOptions extends ShopOptions {
+export interface ServerOptions extends Pick<ShopOptions, 'retries'> {
   readonly database: DatabaseConfigInput
   readonly host: string
   /** 0 for any free one. */
   readonly port: number
+  /** Of a Redis that the shop's processes share. Default: each process remembers films by itself. */
+  readonly redisUrl?: string | undefined
   /** Fastify's; default none. */
   readonly logger?: FastifyServerOptions['logger']
 }
@@ -25,11 +28,13 @@ export interface Server {
 
 /** Connects to the database, then opens the API. @throws DbError when the database can't be reached */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const db = openDatabase(options.database, options)
-  const app = createApp(createShop(db), { logger: options.logger ?? false })
+  const cache = openShopCache(options.redisUrl)
+  const db = openDatabase(options.database, { ...options, cache })
+  const app = createApp(createShop(db, cache), { logger: options.logger ?? false })
   const stop = async (): Promise<void> => {
     await app.close()
     await db.close()
+    cache.close()
   }
   try {
     await db.connect()

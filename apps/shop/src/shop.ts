@@ -1,4 +1,5 @@
 import type { ShopDatabase } from './db.ts'
+import type { ShopCache } from './film-cache.ts'
 import { FilmRepository } from './film-repository.ts'
 import { OrderRepository } from './order-repository.ts'
 
@@ -9,7 +10,8 @@ export interface Shop {
   readonly orders: OrderRepository
 }
 
-/** Puts the shop together on its database. */
-export function createShop(db: ShopDatabase): Shop {
-  return { db, films: new FilmRepository(db), orders: new OrderRepository(db) }
+/** Puts the shop together on its database, with the cache that the database was opened with. */
+export function createShop(db: ShopDatabase, cache?: ShopCache): Shop {
+  const films = new FilmRepository(db)
+  return { db, films: cache ? cache.films(films) : films, orders: new OrderRepository(db) }
 }

@@ -2,6 +2,7 @@ import { type TestDatabase, testDatabase } from '@org/db-testing'
 import type { FastifyInstance } from 'fastify'
 import { openDatabase } from '../src/db.ts'
 import { readMigrations } from '../src/demo/migrations.ts'
+import { openShopCache } from '../src/film-cache.ts'
 import { createApp } from '../src/http/app.ts'
 import { createShop, type Shop } from '../src/shop.ts'
 
@@ -17,6 +18,7 @@ export interface TestShopOptions {
   readonly through?: (url: string) => string
   readonly poolMax?: number
   readonly retries?: boolean
+  readonly redisUrl?: string
   /** Default 20,000: long enough for a machine that is busy with other things. */
   readonly connectTimeoutMs?: number
 }
@@ -30,17 +32,19 @@ export async function testShop({
   poolMax = 10,
   retries = true,
   connectTimeoutMs = 20_000,
+  redisUrl,
 }: TestShopOptions = {}): Promise<TestShop> {
   const database = await emptyDatabase()
+  const cache = openShopCache(redisUrl)
   const db = openDatabase(
     {
       url: through(database.url),
       environment: 'testing',
       pool: { max: poolMax, connectTimeoutMs },
     },
-    { retries },
+    { retries, cache },
   )
-  const shop = createShop(db)
+  const shop = createShop(db, cache)
   const app = createApp(shop)
   return {
     ...shop,
@@ -49,6 +53,7 @@ export async function testShop({
     async [Symbol.asyncDispose]() {
       await app.close()
       await db.close()
+      cache.close()
       await database.drop()
     },
   }
