@@ -11,7 +11,7 @@ export const title =
 
 const ours = '@org/db-cache'
 const scales = {
-  full: { processes: 4, workers: 4, seconds: { [ours]: 30, 'prisma-extension-redis': 15, bentocache: 15 } },
+  full: { processes: 4, workers: 4, seconds: { [ours]: 60, 'prisma-extension-redis': 30, bentocache: 30 } },
   short: { processes: 4, workers: 2, seconds: { [ours]: 4, 'prisma-extension-redis': 1, bentocache: 1 } },
 } as const
 

@@ -3,6 +3,7 @@ import { waitFor } from './deadline.ts'
 import { CacheError } from './errors.ts'
 import { type CacheEvents, type CacheMetrics, createReporter } from './events.ts'
 import { createLoader, type LoadRequest } from './loader.ts'
+import { type CacheNamespace, namespaceOf } from './namespace.ts'
 import { checked, durationProblems, unknownFields } from './option-problems.ts'
 import { isOutage } from './outage.ts'
 import type { CachePolicy } from './policy.ts'
@@ -43,6 +44,8 @@ export interface Cache {
     reads: Iterable<() => Promise<unknown>>,
     options?: { readonly concurrency?: number },
   ): Promise<{ readonly done: number; readonly failed: number }>
+  /** A part with keys and tags of its own, which can be forgotten as a whole. */
+  namespace(name: string): CacheNamespace
   readonly events: Events<CacheEvents>
   metrics(): CacheMetrics
   /** Waits for background work and closes the driver. */
@@ -174,7 +177,7 @@ export function createCache(options: CacheOptions): Cache {
     await Promise.all(background)
   }
 
-  return {
+  const cache: Cache = {
     read<T>(key: string, read: CachedRead<T>): Promise<T> {
       const request: LoadRequest = { key, tags: read.tags ?? noTags, policy: read, load: read.load }
       const found = driver.read(key, request.tags)
@@ -186,8 +189,10 @@ export function createCache(options: CacheOptions): Cache {
     events: reporter.events,
     metrics: reporter.metrics,
     close,
+    namespace: (name) => namespaceOf(cache, name),
     [Symbol.asyncDispose]: close,
   }
+  return cache
 }
 
 async function warm(

@@ -12,6 +12,7 @@ export {
   type ModelInvalidation,
   type ModelPolicy,
 } from './interceptor.ts'
+export type { CacheNamespace } from './namespace.ts'
 export type { CachePolicy } from './policy.ts'
 export type {
   CacheBus,

@@ -166,6 +166,25 @@ describe('a cache', () => {
     expect([await get('film:1'), await get('film:2'), await get('order:1')]).toEqual([5, 6, 3])
   })
 
+  it('forgets within a namespace, or all of it', async () => {
+    const load = async () => ++loads
+    const [a, b] = [cache.namespace('a'), cache.namespace('b')]
+    const get = async () => [
+      await a.read('k', { ...life, tags: ['T'], load }),
+      await b.read('k', { ...life, tags: ['T'], load }),
+      await cache.read('k', { ...life, tags: ['T'], load }),
+    ]
+    expect(await get()).toEqual([1, 2, 3])
+    await a.invalidate({ tags: ['T'] })
+    expect(await get()).toEqual([4, 2, 3])
+    await b.invalidate({ patterns: ['*'] })
+    expect(await get()).toEqual([4, 5, 3])
+    await b.invalidate({ everything: true })
+    expect(await get()).toEqual([4, 6, 3])
+    await cache.invalidate({ everything: true })
+    expect(await get()).toEqual([7, 8, 9])
+  })
+
   it('is warmed by reads, some at a time', async () => {
     let running = 0
     let most = 0

@@ -55,11 +55,11 @@ async function work(world: World, order: Order): Promise<Record> {
       const id = post()
       const token = `${order.process}-${++writes}`
       try {
-        if (draw < 600) await read(async () => [await world.post(id)])
-        else if (draw < 900) await read(() => world.postsOf(authorOf(id)))
-        else if (draw < 940) committed([await world.write(id, token)])
-        else if (draw < 965) committed([await world.writeNested(authorOf(id), id, token)])
-        else if (draw < 985) committed(await world.transact(inOrder([id, post()]), token, 'commit'))
+        if (draw < 650) await read(async () => [await world.post(id)])
+        else if (draw < 950) await read(() => world.postsOf(authorOf(id)))
+        else if (draw < 970) committed([await world.write(id, token)])
+        else if (draw < 982) committed([await world.writeNested(authorOf(id), id, token)])
+        else if (draw < 992) committed(await world.transact(inOrder([id, post()]), token, 'commit'))
         else {
           await world.transact(inOrder([id, post()]), token, 'rollback')
           counts.rolledBack++

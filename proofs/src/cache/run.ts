@@ -54,14 +54,19 @@ function start({ world, url, redis }: RunOptions): ChildProcess {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     execArgv: [...(isSource ? ['--conditions=@org/source'] : []), '--import', 'tsx'],
     serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    // Libraries complain about Redis on the console; it matters only if the process does not end well.
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })
 }
 
 async function answerOf(child: ChildProcess): Promise<unknown> {
   const ending = new AbortController()
+  let complaint = ''
+  child.stderr?.on('data', (chunk) => {
+    complaint = `${complaint}${chunk}`.slice(-2_000)
+  })
   const ended = once(child, 'exit', { signal: ending.signal }).then(() => {
-    throw new Error('A process of the proof ended')
+    throw new Error(`A process of the proof ended:\n${complaint}`)
   })
   // Aborted below, when nobody waits for it any more.
   ended.catch(() => undefined)
@@ -86,7 +91,8 @@ async function disturb({
   let pauses = 0
   let restarts = 0
   while (leftMs() > 1_200 && !signal.aborted) {
-    await wait(400 + random.below(800))
+    // Long enough for the cache to be filled and believed again.
+    await wait(400 + random.below(Math.min(4_000, seconds * 100)))
     const awayMs = 100 + random.below(Math.min(2_500, seconds * 250))
     if (pauses <= restarts) {
       redis.pause()
