@@ -1,3 +1,4 @@
+import { diskFull } from '../src/faults/disk-full.ts'
 import { faults } from '../src/faults/fault.ts'
 import { judge } from '../src/faults/judge.ts'
 import { limits } from '../src/faults/limits.ts'
@@ -33,5 +34,7 @@ export const prove: Prove = async ({ scale, report, signal }) => {
   }
   report.progress('limits')
   checks.push(...(await limits()))
+  report.progress('disk full')
+  checks.push(...(await diskFull(report)))
   return checks
 }
