@@ -6,8 +6,12 @@ export const databaseKey: unique symbol = Symbol.for('@org/db-core/database')
 
 /** What a package may use of the database behind a client. */
 export interface DatabaseLike {
+  /** The user's client alone, with every model. */
+  readonly $client: object
   /** Whether the running code is inside a transaction of this database. */
   readonly inTransaction: boolean
+  /** The transaction or savepoint that the running code is in; the same object for the same one. */
+  readonly transactionScope: object | undefined
   /** Absent when the user's schema was not handed to `createDatabase`. */
   readonly metadata: SchemaMetadata | undefined
   /** SQL; joins the ambient transaction. */

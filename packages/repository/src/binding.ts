@@ -45,8 +45,7 @@ export function bind(client: unknown, name: string): Binding {
   }
   const database = databaseOf(client)
   // A model whose name a method of the database takes is on its `$client`.
-  const models: unknown = database && Reflect.get(database, '$client')
-  const delegate: unknown = Reflect.get(isObject(models) ? models : client, name)
+  const delegate: unknown = Reflect.get(database?.$client ?? client, name)
   if (!isDelegate(delegate)) {
     throw new RepositoryError('DB_REPOSITORY_CONFIG', `The client has no model ${name}`)
   }

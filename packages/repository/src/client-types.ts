@@ -67,6 +67,15 @@ export type Row<C, M, A = unknown> = Types.Result.GetResult<
 /** The scalar fields of a model and their types. */
 export type Scalars<C, M> = Payload<Delegate<C, M>>['scalars']
 
+/** The relations of a model. */
+export type RelationName<C, M> = keyof Payload<Delegate<C, M>>['objects'] & string
+
+/** What of a relation to load: Prisma's arguments of it in a `select`. */
+export type RelationArgs<C, M, N> = Exclude<
+  NonNullable<At<NonNullable<At<Selection<C, M>, 'select'>>, N>>,
+  boolean
+>
+
 type Payload<D> = Types.Public.Payload<D> extends infer P extends OperationPayload ? P : never
 
 /** The `omit` that the client was made with, so that a field left out everywhere is missing in our types, too. */

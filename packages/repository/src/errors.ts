@@ -12,6 +12,8 @@ export type RepositoryErrorCode =
   | 'DB_REPOSITORY_CURSOR'
   /** An operation that soft deletion can't carry out, or a row that can't be restored; the message says why. */
   | 'DB_REPOSITORY_SOFT_DELETE'
+  /** A lock was asked for outside of a transaction, with whose end it would be gone. */
+  | 'DB_REPOSITORY_NO_TRANSACTION'
   /** The row was changed since it was read; a `VersionConflictError`. */
   | 'DB_REPOSITORY_VERSION_CONFLICT'
   /** A method that returns no promise was called through interceptors, which can only await. */

@@ -20,7 +20,7 @@ export interface Inner<C, M, Mapping, K> {
   /** Runs `body` as a method of the repository; interceptors may change the arguments that it is given. */
   call<Args extends readonly unknown[], T>(
     method: ExtraMethod,
-    args: Args,
+    args: readonly [...Args],
     body: (...args: Args) => Promise<T>,
   ): Promise<T>
   /** Prisma's data from what `create` takes, through mapper and hook. */

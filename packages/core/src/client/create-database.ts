@@ -1,5 +1,6 @@
 import type { DatabaseConfig } from '../config.ts'
 import { runInContext } from '../context.ts'
+import type { DatabaseLike } from '../database-of.ts'
 import { createEvents, type DatabaseEvents } from '../events.ts'
 import { compose } from '../operation.ts'
 import { parseConfig } from '../parse-config.ts'
@@ -165,7 +166,7 @@ function assemble<Client extends PrismaClientLike>(
   const ask = (): Promise<unknown> => reader.query('SELECT 1')
 
   const replicas = (): readonly ReplicaMetrics[] => router?.metrics() ?? []
-  const facade = { ambient, transactions, connect, close, route: undefined, database: () => methods }
+  const facade = { ambient, transactions, connect, close, route: undefined, database: () => known }
   const routed = { ...facade, route: router?.route }
   const methods: DatabaseMethods<Client> = {
     connect,
@@ -212,6 +213,18 @@ function assemble<Client extends PrismaClientLike>(
       onClosing: (stop) => void stops.push(stop),
       onClose: (end) => void endings.push(end),
     })
+  }
+  const known: DatabaseLike = {
+    $client: methods.$client,
+    sql,
+    metadata,
+    config,
+    get inTransaction() {
+      return ambient.scope() !== undefined
+    },
+    get transactionScope() {
+      return ambient.scope()
+    },
   }
   const database = createFacade(client, routed, methods) as Database<Client>
   return database

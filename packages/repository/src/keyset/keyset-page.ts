@@ -1,4 +1,5 @@
 import { RepositoryError } from '../errors.ts'
+import { finder } from '../rows.ts'
 import { checkInteger } from '../window.ts'
 import type { Column } from './column.ts'
 import { fingerprintOf } from './fingerprint.ts'
@@ -6,7 +7,6 @@ import type { KeysetSource } from './keyset.ts'
 import { columnsOf } from './order.ts'
 import { keyOf, levelOf, type Position, runOf } from './position.ts'
 import { readRows } from './read.ts'
-import { finder } from './rows.ts'
 
 const defaultPageSize = 20
 
@@ -64,7 +64,11 @@ export async function readKeysetPage(source: KeysetSource, options: unknown): Pr
   const fingerprint = fingerprintOf({ model: access.model, columns, where: rest.where })
   const position = cursor === undefined ? undefined : cursors.read(cursor, fingerprint, columns)
 
-  const { find, toItems } = finder(access, rest, columns)
+  const { find, toItems } = finder(
+    access,
+    rest,
+    columns.map(({ field }) => field),
+  )
   const counting = total ? count(source, rest.where, total) : undefined
   // In a transaction the count waits for its turn; where reading fails its error is the one to tell.
   counting?.catch(() => undefined)

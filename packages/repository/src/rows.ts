@@ -1,20 +1,19 @@
-import type { Access } from '../access.ts'
-import type { Column } from './column.ts'
+import type { Access } from './access.ts'
 
 type Row = Readonly<Record<string, unknown>>
 type Args = Readonly<Record<string, unknown>>
 
-/** How rows are asked for, with the fields that a position needs, and how these are taken out again. */
+/** How rows are asked for, with fields that are needed beside, and how these are taken out again. */
 export interface Finder {
   find(where: readonly object[], orderBy: readonly object[], take: number): Promise<readonly Row[]>
   /** Rows as the caller is to get them. */
   toItems(rows: readonly Row[]): never[]
 }
 
-/** The rows that the options choose. */
-export function finder(access: Access, options: object, columns: readonly Column[]): Finder {
+/** The rows that the options choose, with `fields` in them. */
+export function finder(access: Access, options: object, fields: readonly string[]): Finder {
   const { where, ...selection } = access.args(options) as Args
-  const { args, added } = withFields(selection, columns)
+  const { args, added } = withFields(selection, fields)
   return {
     async find(conditions, orderBy, take) {
       const all = [...(where === undefined ? [] : [where as object]), ...conditions]
@@ -30,18 +29,18 @@ export function finder(access: Access, options: object, columns: readonly Column
   }
 }
 
-/** The selection with the fields of the order in it, and which of them were not asked for. */
+/** The selection with these fields in it, and which of them were not asked for. */
 function withFields(
   selection: Args,
-  columns: readonly Column[],
+  fields: readonly string[],
 ): { readonly args: Args; readonly added: readonly string[] } {
   const { select, omit } = selection
   if (isArgs(select)) {
-    const added = columns.map(({ field }) => field).filter((field) => select[field] !== true)
+    const added = fields.filter((field) => select[field] !== true)
     return { args: { ...selection, select: { ...select, ...toEach(added, true) } }, added }
   }
   if (isArgs(omit)) {
-    const added = columns.map(({ field }) => field).filter((field) => omit[field] === true)
+    const added = fields.filter((field) => omit[field] === true)
     return { args: { ...selection, omit: { ...omit, ...toEach(added, false) } }, added }
   }
   return { args: selection, added: [] }
