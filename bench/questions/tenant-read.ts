@@ -4,6 +4,7 @@ import { rowSecurityPolicies, tenancy } from '@org/db-core/tenancy'
 import { startPostgres } from '@org/db-testing'
 import { PrismaClient } from '@org/prisma'
 import { metadata } from '@org/prisma/metadata'
+import { sharedModels as shared } from '@org/prisma/shared-models'
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import { versionsOf } from '../src/environment.ts'
@@ -122,7 +123,7 @@ function openReaders(
     {
       name: 'ours-column',
       detail: '`tenancy()`: `findFirst` scoped to the tenant of the context',
-      find: inTenant(ours(owner, { use: [tenancy()] })),
+      find: inTenant(ours(owner, { use: [tenancy({ shared })] })),
     },
     {
       name: 'ours-rows',
@@ -132,7 +133,9 @@ function openReaders(
     {
       name: 'ours-both',
       detail: '`tenancy()` and `rowSecurity`',
-      find: inTenant(ours(application, { rowSecurity: { setting }, use: [tenancy({ raw: 'allow' })] })),
+      find: inTenant(
+        ours(application, { rowSecurity: { setting }, use: [tenancy({ shared, raw: 'allow' })] }),
+      ),
     },
     {
       name: 'ours-rows-sql',

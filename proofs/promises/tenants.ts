@@ -4,6 +4,7 @@ import { tenancy, verifyRowSecurity } from '@org/db-core/tenancy'
 import { type PostgresServer, startPgBouncer, startPostgres, whichServers } from '@org/db-testing'
 import { PrismaClient } from '@org/prisma'
 import { metadata } from '@org/prisma/metadata'
+import { sharedModels as shared } from '@org/prisma/shared-models'
 import type { Check, Prove, ProveOptions } from '../src/proof.ts'
 import { type AttackResult, attack } from '../src/tenants/attack.ts'
 import { tenantFields, tenantName } from '../src/tenants/marks.ts'
@@ -152,7 +153,7 @@ async function fight({ layer, route, server, options, seconds, mutant }: Fight):
     const use =
       layer === 'rows'
         ? []
-        : [mutant?.interceptor?.() ?? tenancy({ raw: layer === 'both' ? 'allow' : 'refuse' })]
+        : [mutant?.interceptor?.() ?? tenancy({ shared, raw: layer === 'both' ? 'allow' : 'refuse' })]
     await using db = open(url, route, layer, use)
     const slice = (seed: number): Promise<AttackResult> =>
       attack({

@@ -12,6 +12,7 @@ import { type DbError, isDbError } from './errors.ts'
 import type { SchemaMetadata } from './metadata.ts'
 import type { Operation } from './operation.ts'
 import { meaningOf, type SqlStateMeaning } from './sql-state.ts'
+import { TenantError, type TenantErrorCode } from './tenancy/tenant-error.ts'
 
 /** What is known about the work that failed; the more, the more exact the error. */
 export interface ClassifyHints {
@@ -65,6 +66,10 @@ function ownError(
 ): DbError | undefined {
   if (!prismaCode?.startsWith('DB_')) return undefined
   const ownText = text.trim().split('\n').at(-1) ?? text
+  if (prismaCode.startsWith('DB_TENANT_')) {
+    const { model, action } = hints
+    return new TenantError(prismaCode as TenantErrorCode, ownText, { cause, model, action })
+  }
   return new DatabaseError(prismaCode as DatabaseErrorCode, ownText, {
     cause,
     outcome: 'rolled-back',

@@ -104,6 +104,8 @@ export interface Interceptor {
   readonly name: string
   /** Its place in the order. Interceptors of one stage keep the order in which they are given. */
   readonly stage: Stage
+  /** What it was made with, by which the option `instance` of `createDatabase` tells two of one name apart. */
+  readonly options?: object
   /** Called once for each database object, before the first operation. */
   attach?(host: InterceptorHost): void
   /**

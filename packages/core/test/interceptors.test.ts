@@ -1,4 +1,4 @@
-import { currentContext, type Interceptor, type InterceptorHost } from '@org/db-core'
+import { ConfigError, currentContext, type Interceptor, type InterceptorHost } from '@org/db-core'
 import type { TestDatabase } from '@org/db-testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, open } from './support/shop-database.ts'
@@ -10,6 +10,36 @@ beforeAll(async () => {
 afterAll(() => database.drop())
 
 describe('interceptors of a database', () => {
+  it('are refused at creation, all at once and by name, when they are none', () => {
+    const intercept: Interceptor['intercept'] = (operation, next) => next(operation)
+    const use = [
+      { name: 'fine', stage: 'guard', intercept },
+      { name: 'deaf', stage: 'observe' },
+      { name: 'lost', stage: 'bogus', intercept },
+      { stage: 'guard', intercept },
+      { name: 'odd', stage: 'guard', intercept, attach: true },
+      undefined,
+      () => intercept,
+    ] as unknown as readonly Interceptor[]
+    const error = (() => {
+      try {
+        return open(database.url, { use })
+      } catch (reason) {
+        return reason
+      }
+    })()
+    expect(error).toBeInstanceOf(ConfigError)
+    expect((error as ConfigError).problems.map(({ field }) => field)).toEqual([
+      'use[1].intercept',
+      'use[2].stage',
+      'use[3].name',
+      'use[4].attach',
+      'use[5]',
+      'use[6]',
+    ])
+    expect((error as ConfigError).message).toMatch(/interceptor deaf[\s\S]*interceptor lost/)
+  })
+
   it('see each operation once, with model, action, kind and transaction', async () => {
     const seen: unknown[] = []
     const recorder: Interceptor = {

@@ -1,7 +1,10 @@
-import { DatabaseError } from '@org/db-core'
+import { DatabaseError, type Interceptor } from '@org/db-core'
+import { tenancy } from '@org/db-core/tenancy'
 import type { TestDatabase } from '@org/db-testing'
+import { metadata } from '@org/prisma/metadata'
+import { sharedModels as shared } from '@org/prisma/shared-models'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { freshDatabase, open } from './support/shop-database.ts'
+import { freshDatabase, open, type TestClient } from './support/shop-database.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -86,6 +89,37 @@ describe('instance', () => {
     expect(next).not.toBe(other)
     expect(await next.user.count()).toBe(0)
     await next.close()
+  })
+
+  it('is never one with other interceptors, tenants or another schema than asked for', async () => {
+    const observer = (name: string): Interceptor => ({
+      name,
+      stage: 'observe',
+      intercept: (operation, next) => next(operation),
+    })
+    const opened = (options: Parameters<typeof open>[1] = {}): TestClient =>
+      open(database.url, { instance: 'strict', ...options })
+    const ways = [
+      (): TestClient => opened(),
+      (): TestClient => opened({ use: [tenancy({ shared })] }),
+      (): TestClient => opened({ use: [tenancy({ shared, raw: 'allow' })] }),
+      (): TestClient => opened({ use: [observer('a'), observer('b')] }),
+      (): TestClient => opened({ use: [observer('a'), observer('c')] }),
+      (): TestClient => opened({ rowSecurity: { setting: 'app.tenant' } }),
+      (): TestClient => opened({ rowSecurity: { setting: 'app.other' } }),
+      (): TestClient => opened({ tenantSchema: { of: (tenant) => tenant } }),
+      (): TestClient => opened({ tenantSchema: { of: (tenant) => `t_${tenant}` } }),
+      (): TestClient => opened({ tenantSchema: { of: (tenant) => `t_${tenant}`, shared: ['public'] } }),
+      (): TestClient => opened({ metadata: { ...metadata, schemaHash: 'another' } }),
+    ]
+    const seen = new Set<TestClient>()
+    for (const way of ways) {
+      const db = way()
+      expect(seen.has(db)).toBe(false)
+      expect(way()).toBe(db)
+      seen.add(db)
+    }
+    await [...seen].at(-1)?.close()
   })
 })
 

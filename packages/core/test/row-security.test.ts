@@ -3,6 +3,7 @@ import { asSystem, rowSecurityPolicies, tenancy, verifyRowSecurity } from '@org/
 import { type PgBouncerServer, startPgBouncer, type TestDatabase } from '@org/db-testing'
 import { missingServer } from '@org/db-testing/vitest'
 import { metadata } from '@org/prisma/metadata'
+import { sharedModels as shared } from '@org/prisma/shared-models'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { open, type TestClient } from './support/shop-database.ts'
 import { asSuperuser, ordinaryRole, tenantDatabase } from './support/tenant-database.ts'
@@ -253,7 +254,7 @@ describe.each(routes)('row-level security, $name', ({ mode }) => {
 
 describe('both layers together', () => {
   it('scope each other, and cost no merging error', async () => {
-    await using db = open(url, { rowSecurity: names, use: [tenancy({ raw: 'allow' })] })
+    await using db = open(url, { rowSecurity: names, use: [tenancy({ shared, raw: 'allow' })] })
     await db.run({ tenant: 'a' }, async () => {
       const created = await db.task.create({
         data: { title: 'both', projectId: 1 } as never,

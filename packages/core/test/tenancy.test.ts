@@ -1,6 +1,7 @@
 import { currentContext } from '@org/db-core'
 import { asSystem, tenancy } from '@org/db-core/tenancy'
 import type { TestDatabase } from '@org/db-testing'
+import { sharedModels as shared } from '@org/prisma/shared-models'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { open, type TestClient } from './support/shop-database.ts'
 import { asSuperuser, tenantDatabase } from './support/tenant-database.ts'
@@ -9,7 +10,7 @@ let database: TestDatabase
 let db: TestClient
 beforeAll(async () => {
   database = await tenantDatabase()
-  db = open(database.url, { use: [tenancy()] })
+  db = open(database.url, { use: [tenancy({ shared })] })
 })
 afterAll(async () => {
   await db.close()
@@ -515,7 +516,7 @@ describe('without a tenant', () => {
     const refused = { code: 'DB_TENANT_RAW_SQL' }
     await expect(mine(() => db.$queryRaw`SELECT 1`)).rejects.toMatchObject(refused)
     await expect(mine(() => db.$executeRawUnsafe('DELETE FROM task'))).rejects.toMatchObject(refused)
-    await using allowing = open(database.url, { use: [tenancy({ raw: 'allow' })] })
+    await using allowing = open(database.url, { use: [tenancy({ shared, raw: 'allow' })] })
     expect(await allowing.run({ tenant: 'a' }, () => allowing.$queryRaw`SELECT 1 AS one`)).toEqual([
       { one: 1 },
     ])
@@ -547,11 +548,20 @@ describe('tenancy()', () => {
     expect(attempt({ models: { Nope: 'x' } })).toThrow('no model Nope')
     expect(attempt({ models: { Task: 'nope' } })).toThrow('no field nope')
     expect(attempt({ shared: ['Region'] })).toThrow("no tenant's field in")
+    expect(attempt({})).toThrow(/no tenant's field in .*Region.* list in `shared`/)
+    expect(attempt(undefined)).toThrow(/no tenant's field in .*Region/)
+    expect(attempt({ shared: [...shared, 'Nope'] })).toThrow('shared names no model: Nope')
+    expect(attempt({ shared: [...shared, 'Task'] })).toThrow(
+      "shared names models with a tenant's field: Task",
+    )
+    expect(attempt({ shared: shared.slice(1), models: { [shared[0] as string]: false } })).not.toThrow()
     expect(attempt({}, { metadata: undefined })).toThrow('metadata')
   })
 
   it('takes other fields and leaves models alone', async () => {
-    await using other = open(database.url, { use: [tenancy({ models: { Task: 'title', Project: false } })] })
+    await using other = open(database.url, {
+      use: [tenancy({ shared, models: { Task: 'title', Project: false } })],
+    })
     await other.run({ tenant: 'task of b' }, async () => {
       expect(await other.task.findMany()).toMatchObject([{ id: b.task }])
       expect(await other.project.count()).toBe(2)

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { ConfigError } from '@org/db-core'
 import type { TenantSchemaOptions } from '@org/db-core/client'
-import { asSystem } from '@org/db-core/tenancy'
+import { asSystem, TenantError } from '@org/db-core/tenancy'
 import { type PgBouncerServer, startPgBouncer, type TestDatabase } from '@org/db-testing'
 import { missingServer } from '@org/db-testing/vitest'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, open, type TestClient } from './support/shop-database.ts'
-import { asSuperuser } from './support/tenant-database.ts'
+import { asSuperuser, ordinaryRole } from './support/tenant-database.ts'
 
 const noPgBouncer = await missingServer('pgbouncer')
 const tenants = ['a', 'b', `o'Neil "x", public`] as const
@@ -129,12 +129,69 @@ describe.each([
 })
 
 describe('tenantSchema', () => {
+  let role: Promise<string> | undefined
+
   it('looks in shared schemas after the tenant, and only there for the system', async () => {
     await using db = open(database.url, { tenantSchema: { ...tenantSchema, shared: ['public'] } })
     await asSuperuser(database.url, "INSERT INTO public.users (email, name) VALUES ('shared', 'shared')")
     expect(await asSystem('a report', () => db.user.findMany())).toMatchObject([{ name: 'shared' }])
     expect(await db.run({ tenant: 'a' }, () => db.user.findMany())).toMatchObject([{ name: 'a' }])
     expect(await db.run({ tenant: 'a' }, () => db.team.count())).toBe(0)
+  })
+
+  it.each([
+    ['that does not exist', 'missing', 'missing'],
+    ['that the role may not use', 'closed', 'closed'],
+    ['named $user', '$user', '$user'],
+    ['with an empty name', 'empty', ''],
+    ['with a name that PostgreSQL would cut off', 'long', `tenant ${'x'.repeat(60)}`],
+  ])(
+    'refuses every statement of a tenant with a schema %s, and reads and writes none that is shared',
+    async (_, tenant, schema) => {
+      role ??= ordinaryRole(database.url)
+      const url = await role
+      await asSuperuser(
+        database.url,
+        `CREATE SCHEMA IF NOT EXISTS closed; CREATE SCHEMA IF NOT EXISTS ${quoted(`tenant ${'x'.repeat(56)}`)}`,
+      )
+      await using db = open(url, { tenantSchema: { of: () => schema, shared: ['public'] } })
+      const before = await asSuperuser(database.url, 'SELECT count(*)::int AS n FROM public.users')
+      const calls: readonly (() => PromiseLike<unknown>)[] = [
+        () => db.user.findMany(),
+        () => db.user.create({ data: { email: tenant } }),
+        () => db.$queryRaw`SELECT 1 AS one`,
+        () => db.$queryRaw`SELECT ${1}::int AS one`,
+        () => db.sql.query('SELECT 1; SELECT 2'),
+        () => db.sql.query('SELECT $1::int', [1]),
+        () => db.$transaction([db.user.count()]),
+        () => db.transaction(() => db.user.create({ data: { email: tenant } })),
+        () => db.transaction(async () => 1, { isolationLevel: 'Serializable', readOnly: true }),
+      ]
+      for (const call of calls) {
+        const error: unknown = await db.run({ tenant }, () =>
+          Promise.resolve(call()).catch((reason: unknown) => reason),
+        )
+        expect(error).toBeInstanceOf(TenantError)
+        expect(error).toMatchObject({ code: 'DB_TENANT_SCHEMA' })
+      }
+      expect(await asSuperuser(database.url, 'SELECT count(*)::int AS n FROM public.users')).toEqual(before)
+    },
+  )
+
+  it('does not take errors of the statement itself for its own', async () => {
+    await using db = open(database.url, { tenantSchema })
+    const ask = (run: () => PromiseLike<unknown>): Promise<unknown> =>
+      db
+        .run({ tenant: 'a' }, async () => run())
+        .then(
+          () => 'nothing',
+          (error: unknown) => error,
+        )
+    const missing = { code: 'DB_QUERY', sqlState: '3F000' }
+    expect(await ask(() => db.sql.query("SELECT 'nowhere'::regnamespace"))).toMatchObject(missing)
+    expect(await ask(() => db.sql.query('SELECT $1::text::regnamespace', ['nowhere']))).toMatchObject(missing)
+    expect(await ask(() => db.sql.query('SELECT 1; CREATE TABLE nowhere.x ()'))).toMatchObject(missing)
+    expect(await ask(() => db.sql.query('SELEC 1'))).toMatchObject({ sqlState: '42601' })
   })
 
   it('is refused beside a schema for all, without metadata, and without its function', () => {

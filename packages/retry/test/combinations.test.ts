@@ -8,6 +8,7 @@ import {
   startReplica,
 } from '@org/db-testing'
 import { metadata } from '@org/prisma/metadata'
+import { sharedModels as shared } from '@org/prisma/shared-models'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Retry, retry } from '../src/index.ts'
 import { createTables, createTenantTables, open, type TestClient } from './support/shop-database.ts'
@@ -37,7 +38,7 @@ const conflict = "DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40001'; END $
 describe('with tenants', () => {
   it('every attempt of a transaction, and every repeated read, is for the same tenant', async () => {
     await using proxy = await startProxy({ targetPort: primary.port })
-    await using db = open(proxy.through(primary.url), { use: [policy, tenancy()] })
+    await using db = open(proxy.through(primary.url), { use: [policy, tenancy({ shared })] })
     let bodies = 0
     const [mine, others] = ['retry-a', 'retry-b'].map(
       (tenant) => () =>
@@ -64,7 +65,7 @@ describe('with tenants', () => {
   })
 
   it('a missing tenant is an answer, which is not repeated', async () => {
-    await using db = open(primary.url, { use: [policy, tenancy()] })
+    await using db = open(primary.url, { use: [policy, tenancy({ shared })] })
     await expect(db.task.findMany()).rejects.toMatchObject({ code: 'DB_TENANT_MISSING' })
     expect(policy.metrics().retries).toBe(0)
   })

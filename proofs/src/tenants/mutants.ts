@@ -1,6 +1,7 @@
 import type { Interceptor, Operation } from '@org/db-core'
 import { type TenancyOptions, tenancy } from '@org/db-core/tenancy'
 import { metadata } from '@org/prisma/metadata'
+import { sharedModels as shared } from '@org/prisma/shared-models'
 
 /** A layer with one of its lines taken out; if the suite does not notice, it is worth nothing. */
 export interface Mutant {
@@ -15,7 +16,7 @@ type Args = Readonly<Record<string, unknown>>
 /** `tenancy()` whose scoped arguments are partly replaced by those that were given. */
 function undoing(
   undo: (scoped: Args, given: Args, operation: Operation) => Args,
-  options: TenancyOptions = {},
+  options: TenancyOptions = { shared },
 ): Interceptor {
   const whole = tenancy(options)
   return {
@@ -69,7 +70,7 @@ export const columnMutants: readonly Mutant[] = [
         ...(scoped.data !== undefined && { data: withGivenRelations(scoped.data, given.data, model) }),
       })),
   },
-  { name: 'foreign keys are not looked up', interceptor: () => tenancy({ references: 'trust' }) },
+  { name: 'foreign keys are not looked up', interceptor: () => tenancy({ shared, references: 'trust' }) },
 ]
 
 export const rowMutants: readonly Mutant[] = [

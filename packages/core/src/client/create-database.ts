@@ -7,6 +7,7 @@ import { parseConfig } from '../parse-config.ts'
 import { createAdapter } from './adapter.ts'
 import { createAmbient } from './ambient.ts'
 import { beginSql, transactionIdIn } from './begin.ts'
+import { checkUse } from './check-use.ts'
 import { createConnector } from './connect.ts'
 import type { Begin } from './database-client.ts'
 import { createExtension } from './extension.ts'
@@ -38,11 +39,14 @@ import type { Database, DatabaseMethods, DatabaseOptions, PrismaClientLike } fro
 export function createDatabase<Client extends PrismaClientLike>(
   options: DatabaseOptions<Client>,
 ): Database<Client> {
-  const { client, metadata, use, instance, logger, rowSecurity, tenantSchema, ...input } = options
+  const { client, metadata, use = [], instance, logger, rowSecurity, tenantSchema, ...input } = options
+  checkUse(use)
   const config = parseConfig(input)
   for (const warning of config.warnings) process.emitWarning(warning, 'DbConfigWarning')
   const create = (): Database<Client> => assemble(options, config)
-  return instance === undefined ? create() : livingInstance(instance, config, create)
+  if (instance === undefined) return create()
+  const { schemaHash } = metadata ?? {}
+  return livingInstance(instance, { config, client, schemaHash, use, rowSecurity, tenantSchema }, create)
 }
 
 function assemble<Client extends PrismaClientLike>(

@@ -16,6 +16,8 @@ export interface Begin {
   readonly sql: string
   /** Takes the rows of the statements after BEGIN. */
   readonly onRows?: (rows: BeginRows) => void
+  /** A better error than the server's, if there is one. */
+  readonly onError?: (error: unknown) => Error | undefined
 }
 
 /** A connection of the pool. */
@@ -57,9 +59,11 @@ export function databaseClientClass(
       return (preset ? queryWith(preset, args, send) : send(...args)) as Promise<pg.QueryResult>
     }
 
-    async #begin({ sql, onRows }: Begin): Promise<pg.QueryResult> {
+    async #begin({ sql, onRows, onError }: Begin): Promise<pg.QueryResult> {
       this.beginWith = undefined
-      const results = (await super.query(`BEGIN${sql}`)) as unknown as pg.QueryResult | pg.QueryResult[]
+      const results = (await super.query(`BEGIN${sql}`).catch((error: unknown) => {
+        throw onError?.(error) ?? error
+      })) as unknown as pg.QueryResult | pg.QueryResult[]
       const [begin, ...others] = Array.isArray(results) ? results : [results]
       onRows?.(others.map(({ rows }) => rows))
       return begin as pg.QueryResult

@@ -24,8 +24,8 @@ export interface RowSecurityOptions {
 /** How the tenant of the context chooses the schema that its tables are in. */
 export interface TenantSchemaOptions {
   /**
-   * The schema of a tenant: `(tenant) => `tenant_${tenant}``. What it throws, the call rejects with: refuse names
-   * here that are no tenants. PostgreSQL takes names of up to 63 bytes; any character will do.
+   * The schema of a tenant: `(tenant) => `tenant_${tenant}``. What it throws, the call rejects with. Any character
+   * will do, in up to 63 bytes. Where there is no such schema, the statement is refused with DB_TENANT_SCHEMA.
    */
   readonly of: (tenant: string) => string
   /** Schemas for tables that a tenant's own has not, in this order. Work inside `asSystem` sees these alone. Default none. */
@@ -88,7 +88,7 @@ export function createRowSecurity(
       party: tenant === undefined ? (isSystem ? 'system' : undefined) : `tenant ${tenant}`,
       settings: [
         ...(layers.rowSecurity ? policySettings(layers.rowSecurity, tenant, isSystem) : []),
-        ...(layers.tenantSchema ? [[searchPath, pathOf(layers.tenantSchema, tenant)] as const] : []),
+        ...(layers.tenantSchema ? [pathSetting(layers.tenantSchema, tenant)] : []),
       ],
       statements: 0,
     }
@@ -144,8 +144,17 @@ function policySettings(
   ]
 }
 
-function pathOf({ of, shared = [] }: TenantSchemaOptions, tenant: string | undefined): string {
-  return searchPathOf(tenant === undefined ? shared : [of(tenant), ...shared])
+function pathSetting({ of, shared = [] }: TenantSchemaOptions, tenant: string | undefined): Settings[number] {
+  if (tenant === undefined) return [searchPath, searchPathOf(shared)]
+  const schema = of(tenant)
+  // PostgreSQL would cut a longer name off, and might find another tenant's.
+  if (schema === '' || Buffer.byteLength(schema) > 63) {
+    throw new TenantError(
+      'DB_TENANT_SCHEMA',
+      "The tenant's schema has an empty name, or one of over 63 bytes",
+    )
+  }
+  return [searchPath, searchPathOf([schema, ...shared]), schema]
 }
 
 /** What a transaction that is being opened may see: as the operation that needs it, or the code that began it. */

@@ -44,8 +44,9 @@ export interface DatabaseOptions<Client extends PrismaClientLike> extends Databa
    */
   readonly tenantSchema?: TenantSchemaOptions
   /**
-   * Makes the call return the living instance of that name in this process, if its configuration is the same:
-   * for frameworks that reload modules. One with another configuration is closed and replaced. Default: none.
+   * Makes the call return the living instance of that name in this process, if it was made from the same: for
+   * frameworks that reload modules. Compared are the configuration, the source of functions, the schema and every
+   * interceptor's name, stage and `options`. Where anything differs, the living one is closed and replaced. Default: none.
    */
   readonly instance?: string
   /** Takes what `logging.level` lets pass; a pino logger fits. Default: none. */

@@ -1,3 +1,4 @@
+import type { SchemaMetadata } from '../metadata.ts'
 import { modelsOf } from '../models-of.ts'
 import type { Interceptor, InterceptorHost, Next, Operation } from '../operation.ts'
 import { narrowOperation } from '../walk/operation.ts'
@@ -11,8 +12,9 @@ import { type TenantModelOptions, tenantFields } from './tenant-models.ts'
 /** How the column layer keeps tenants apart. */
 export interface TenancyOptions extends TenantModelOptions {
   /**
-   * Models without a tenant's field that are meant to be shared. When given, `createDatabase` throws for any
-   * other model without one, so that a forgotten column is found at start. Default: every such model is shared.
+   * The models without a tenant's field, which all tenants share. `createDatabase` throws a TypeError that names any
+   * other model without one, so that a forgotten column is found at start. `models: { Film: false }` says the same
+   * of a model with such a field. Default none.
    */
   readonly shared?: readonly string[]
   /**
@@ -37,6 +39,7 @@ export function tenancy(options: TenancyOptions = {}): Interceptor {
   return {
     name: 'tenancy',
     stage: 'guard',
+    options,
     attach(host) {
       if (hosts.length > 0) throw new TypeError('tenancy: each database needs an interceptor of its own')
       hosts.push(attached(host, options))
@@ -56,7 +59,7 @@ export function tenancy(options: TenancyOptions = {}): Interceptor {
 
 interface Attached {
   readonly host: InterceptorHost
-  readonly metadata: NonNullable<InterceptorHost['metadata']>
+  readonly metadata: SchemaMetadata
   readonly fields: ReadonlyMap<string, string>
 }
 
@@ -64,11 +67,28 @@ function attached(host: InterceptorHost, options: TenancyOptions): Attached {
   const { metadata } = host
   if (!metadata) throw new TypeError('tenancy: createDatabase needs the option metadata')
   const fields = tenantFields(metadata, options)
-  const { shared } = options
-  const forgotten =
-    shared && Object.keys(metadata.models).filter((name) => !fields.has(name) && !shared.includes(name))
-  if (forgotten?.length) throw new TypeError(`tenancy: no tenant's field in ${forgotten.join(', ')}`)
+  checkShared(metadata, fields, options)
   return { host, metadata, fields }
+}
+
+function checkShared(
+  metadata: SchemaMetadata,
+  fields: Attached['fields'],
+  { shared = [], models = {} }: TenancyOptions,
+): void {
+  const unknown = shared.filter((name) => !Object.hasOwn(metadata.models, name))
+  if (unknown.length > 0) throw new TypeError(`tenancy: shared names no model: ${unknown.join(', ')}`)
+  const owned = shared.filter((name) => fields.has(name))
+  if (owned.length > 0) {
+    throw new TypeError(`tenancy: shared names models with a tenant's field: ${owned.join(', ')}`)
+  }
+  const known = new Set([...fields.keys(), ...shared, ...Object.keys(models)])
+  const forgotten = Object.keys(metadata.models).filter((name) => !known.has(name))
+  if (forgotten.length > 0) {
+    throw new TypeError(
+      `tenancy: no tenant's field in ${forgotten.join(', ')}: list in \`shared\` what all tenants share`,
+    )
+  }
 }
 
 function guard(

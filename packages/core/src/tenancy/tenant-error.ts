@@ -10,6 +10,8 @@ export type TenantErrorCode =
   | 'DB_TENANT_RAW_SQL'
   /** An operation that can't be scoped safely; the message says which part. */
   | 'DB_TENANT_UNSUPPORTED'
+  /** The schema of the tenant does not exist, or the role may not use it. */
+  | 'DB_TENANT_SCHEMA'
 
 /** What a tenant error is born with. */
 export interface TenantErrorOptions extends DbErrorOptions {
