@@ -1,0 +1,214 @@
+import {
+  createEvents,
+  type Events,
+  type Interceptor,
+  type InterceptorHost,
+  type Next,
+  type Operation,
+  type SqlClient,
+  type TransactionHooks,
+} from '@org/db-core'
+import { type CapturedModel, type CaptureOptions, capturedModels } from './captured-models.ts'
+import { type Consumer, createConsumer } from './consumer.ts'
+import type { ConsumerOptions } from './consumer-options.ts'
+import { headersOf, insertEvents } from './emit.ts'
+import { OutboxError } from './errors.ts'
+import type { OutboxEvents } from './events.ts'
+import type { JobSource } from './job-runner.ts'
+import { createNotifications } from './notifications.ts'
+import { createOperator, type Operator } from './operator.ts'
+import type { NewEvent, Upcasters } from './outbox-event.ts'
+import { maintainFeed, type RetentionOptions } from './retention.ts'
+import { captureWrite, refuseNested } from './row-capture.ts'
+import { rowSql } from './row-sql.ts'
+import { createSettler } from './settler.ts'
+import { dropTriggerSql, triggerSql } from './triggers.ts'
+import { createWake } from './wake.ts'
+
+/** How a feed is written and read. */
+export interface OutboxOptions {
+  /** Models whose row changes become events, by name: `{ Film: {} }`. Their topic is the model. Default: none. */
+  readonly models?: Readonly<Record<string, CaptureOptions>>
+  /** Bring payloads of older versions up to date before consumers see them. Default: none. */
+  readonly upcasters?: Upcasters
+  /** Whether other processes are woken after commits, and listened to. Without it they poll. Default `true`. */
+  readonly notify?: boolean
+  readonly retention?: RetentionOptions
+}
+
+/** The change feed of one database: hand it to `createDatabase({ use: [outbox] })`. */
+export interface Outbox extends Interceptor, Operator {
+  /**
+   * Stores events in the ambient transaction: they are delivered if and only if it commits.
+   * @throws OutboxError DB_OUTBOX_TRANSACTION outside of a transaction, DB_OUTBOX_PAYLOAD
+   */
+  emit(events: NewEvent | readonly NewEvent[]): Promise<void>
+  /** Makes a consumer; `start` it. @throws OutboxError DB_OUTBOX_OPTIONS */
+  consumer(options: ConsumerOptions): Consumer
+  /**
+   * Runs `fn` once for each message: in one transaction with a note of its id. Returns `{ isNew: false }` without running
+   * it if the message was handled before. `scope` tells apart the ids of different senders.
+   */
+  once<T>(
+    message: { readonly scope: string; readonly id: string },
+    fn: () => Promise<T>,
+  ): Promise<{ readonly isNew: true; readonly value: T } | { readonly isNew: false }>
+  /** The SQL of the triggers of all models captured by trigger, for a migration. */
+  triggerSql(): string
+  /** Applies it. Needs to own the tables. */
+  installTriggers(): Promise<void>
+  /** Takes away the triggers of these models. */
+  removeTriggers(models: readonly string[]): Promise<void>
+  /** Makes table partitions ahead and drops those that nobody needs; running consumers do it by themselves. */
+  maintain(): Promise<void>
+  readonly outboxEvents: Events<OutboxEvents>
+  /** Closes all consumers, as closing the database does. */
+  close(): Promise<void>
+}
+
+/** @throws OutboxError DB_OUTBOX_OPTIONS when the database is created with it and an option is wrong */
+export function createOutbox(options: OutboxOptions = {}): Outbox {
+  const { models = {}, upcasters = {}, notify = true, retention = {} } = options
+  const events = createEvents<OutboxEvents>()
+  const wake = createWake()
+  const announced = new WeakSet<TransactionHooks>()
+  const consumers = new Set<Consumer>()
+  let host: InterceptorHost | undefined
+  let captured: ReadonlyMap<string, CapturedModel> = new Map()
+
+  function attached(): InterceptorHost {
+    if (host) return host
+    throw new OutboxError(
+      'DB_OUTBOX_NOT_ATTACHED',
+      'This outbox was not handed to createDatabase({ use: [...] })',
+    )
+  }
+
+  const sql = (): SqlClient => attached().sql
+  const settler = createSettler(sql, events)
+  const notifications = createNotifications(attached, { wake, events, isOn: notify })
+  const source: JobSource = {
+    rows(model) {
+      const known = captured.get(model)
+      if (known) return known.rows
+      const { metadata, schema } = attached()
+      if (!metadata) {
+        throw new OutboxError('DB_OUTBOX_METADATA', 'Rows need the models: hand `metadata` to createDatabase')
+      }
+      return rowSql(metadata, model, { schema })
+    },
+  }
+
+  /** Wakes consumers when the transaction commits, once for all that was written in it. */
+  function announceAtCommit(hooks: TransactionHooks): void {
+    if (announced.has(hooks)) return
+    announced.add(hooks)
+    hooks.afterCommit(notifications.announce)
+  }
+
+  async function capture(operation: Operation, next: Next, model: CapturedModel): Promise<unknown> {
+    const { sql: on, hooks } = attached()
+    const write = async (current: Operation): Promise<unknown> => {
+      const inside = hooks()
+      // A batch has a transaction that nothing else can join.
+      if (!inside) throw batchRefused(operation)
+      const headers = headersOf(operation.context)
+      const result = await captureWrite(current, next, { model, sql: on, headers })
+      announceAtCommit(inside)
+      return result
+    }
+    if (operation.inTransaction) return write(operation)
+    return on.transaction(() => write({ ...operation, inTransaction: true }))
+  }
+
+  async function passed(operation: Operation, next: Next): Promise<unknown> {
+    const result = await next(operation)
+    if (operation.transaction) announceAtCommit(operation.transaction)
+    else notifications.announce()
+    return result
+  }
+
+  const close = async (): Promise<void> => {
+    await Promise.all([...consumers].map((consumer) => consumer.close()))
+    await notifications.close()
+  }
+  const maintain = (): Promise<void> => maintainFeed(sql(), events, retention)
+  const byTrigger = (): readonly CapturedModel[] =>
+    [...captured.values()].filter(({ by }) => by === 'trigger')
+
+  return {
+    name: 'outbox',
+    stage: 'audit',
+    attach(given) {
+      captured = capturedModels(models, given)
+      host = given
+      given.onClosing(close)
+    },
+    intercept(operation, next) {
+      if (captured.size === 0 || operation.layer !== 'client' || operation.kind !== 'write')
+        return next(operation)
+      const metadata = host?.metadata
+      if (metadata) refuseNested(operation, metadata, captured)
+      const model = captured.get(operation.model ?? '')
+      if (!model) return next(operation)
+      return model.by === 'client' ? capture(operation, next, model) : passed(operation, next)
+    },
+    async emit(given) {
+      const list = (Array.isArray(given) ? given : [given]) as readonly NewEvent[]
+      const hooks = attached().hooks()
+      if (!hooks) {
+        throw new OutboxError(
+          'DB_OUTBOX_TRANSACTION',
+          'emit belongs into the transaction of the data it tells of',
+        )
+      }
+      if (list.length === 0) return
+      await insertEvents(sql(), list)
+      announceAtCommit(hooks)
+    },
+    consumer(consumerOptions) {
+      const consumer = createConsumer(consumerOptions, {
+        sql,
+        inTransaction: () => attached().hooks() !== undefined,
+        events,
+        settler,
+        wake,
+        listen: notifications.listen,
+        upcasters,
+        jobs: source,
+        maintain,
+      })
+      consumers.add(consumer)
+      return consumer
+    },
+    once: ({ scope, id }, fn) =>
+      sql().transaction(async (tx) => {
+        const noted = await tx.query(
+          'INSERT INTO orgdb.outbox_inbox (scope, id) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id',
+          [scope, id],
+        )
+        if (noted.length === 0) return { isNew: false }
+        return { isNew: true, value: await fn() }
+      }),
+    triggerSql: () => triggerSql(byTrigger()),
+    async installTriggers() {
+      const text = triggerSql(byTrigger())
+      if (text !== '') await sql().transaction((tx) => tx.query(text))
+    },
+    async removeTriggers(names) {
+      const list = names.map((name) => ({ rows: source.rows(name), by: 'trigger', before: false }) as const)
+      if (list.length > 0) await sql().query(dropTriggerSql(list))
+    },
+    maintain,
+    outboxEvents: events,
+    close,
+    ...createOperator(sql, settler, source),
+  }
+}
+
+function batchRefused({ model, action }: Operation): OutboxError {
+  return new OutboxError(
+    'DB_OUTBOX_UNSEEN_WRITE',
+    `${model}.${action} in a batch can't be captured by the client: use db.transaction, or capture ${model} by trigger`,
+  )
+}
