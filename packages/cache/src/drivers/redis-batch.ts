@@ -6,8 +6,8 @@ type Answers = readonly (Buffer | null)[]
 export interface Batch {
   /** Where the answer to the key will stand. */
   add(key: string): number
-  /** `undefined` if nothing that Redis says can be believed. */
-  readonly answers: Promise<Answers | undefined>
+  /** To be called when a reader has added its keys. `undefined` if nothing that Redis says can be believed. */
+  answers(): Promise<Answers | undefined>
   /** An answer as text; `''` for a key that is not there. */
   text(answers: Answers, index: number): string
 }
@@ -17,11 +17,16 @@ const maxKeys = 128
 
 /** Collects the keys of one tick. @param ask sends the question */
 export function createBatches(ask: (keys: readonly string[]) => Promise<Answers | undefined>): () => Batch {
+  let inFlight = 0
+  const land = (): void => {
+    inFlight--
+  }
   let open: (Batch & { readonly size: () => number }) | undefined
 
   function start(): Batch & { readonly size: () => number } {
     const keys: string[] = []
     const texts: (string | undefined)[] = []
+    let sent: Promise<Answers | undefined> | undefined
     let places: Map<string, number> | undefined
 
     function placeOf(key: string): number | undefined {
@@ -34,6 +39,19 @@ export function createBatches(ask: (keys: readonly string[]) => Promise<Answers 
       return places.get(key)
     }
 
+    function send(): Promise<Answers | undefined> {
+      if (open === batch) open = undefined
+      inFlight++
+      const asked = ask(keys)
+      asked.then(land, land)
+      return asked
+    }
+
+    /** After all that is ready to run now, and before anything that has to wait for the network. */
+    function later(resolve: (answers: Promise<Answers | undefined>) => void): void {
+      process.nextTick(() => resolve(send()))
+    }
+
     const batch = {
       size: () => keys.length,
       add(key: string): number {
@@ -42,13 +60,11 @@ export function createBatches(ask: (keys: readonly string[]) => Promise<Answers 
         places?.set(key, keys.length)
         return keys.push(key) - 1
       },
-      answers: new Promise<Answers | undefined>((resolve, reject) => {
-        // After all that is ready to run now, and before anything that has to wait for the network.
-        process.nextTick(() => {
-          if (open === batch) open = undefined
-          ask(keys).then(resolve, reject)
-        })
-      }),
+      answers(): Promise<Answers | undefined> {
+        // A reader that is alone gains nothing by waiting for others.
+        sent ??= inFlight === 0 ? send() : new Promise(later)
+        return sent
+      },
       text(answers: Answers, index: number): string {
         texts[index] ??= answers[index]?.toString('latin1') ?? ''
         return texts[index]

@@ -114,7 +114,7 @@ export function redisDriver(client: RedisLike, options: RedisDriverOptions = {})
     const at = batch.add(names.entry(key))
     const generationAt = batch.add(names.generation)
     const tagsAt = tags.map((tag) => batch.add(names.tag(tag)))
-    return batch.answers.then((answers) => {
+    return batch.answers().then((answers) => {
       const record = answers?.[at] && parseRecord(answers[at])
       if (!answers || !record || record.usableUntil <= clock.now()) return undefined
       const current = batch.text(answers, generationAt)
@@ -185,7 +185,13 @@ export function redisDriver(client: RedisLike, options: RedisDriverOptions = {})
     )
     const keys = [...beside.map(([each]) => each), name]
     const args = [record, ttlMs, ...beside.map(([, version]) => version), token]
-    return (await session.send(() => writeScript.run(client, keys, args))) === 1
+    if ((await session.send(() => writeScript.run(client, keys, args))) !== 1) return false
+    return beside.length === versioned.length || isCurrent(versioned, versions)
+  }
+
+  async function isCurrent(versioned: readonly string[], versions: readonly string[]): Promise<boolean> {
+    const found = await session.send(() => getAll(versioned))
+    return versions.every((version, index) => found[index]?.toString('latin1') === version)
   }
 
   async function apply({ tags = [], keys = [], patterns = [], everything }: Invalidation): Promise<void> {
