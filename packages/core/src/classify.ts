@@ -89,6 +89,7 @@ function understand(shape: ErrorShape): Finding | undefined {
   if (shape.sqlState !== undefined && shape.sqlState !== 'N/A') {
     if (shape.sqlState === '08P01') return understandPooler(shape.text)
     const meaning = meaningOf(shape.sqlState)
+    if (meaning.unknown) return { ...meaning, detail: ': SQL inside the transaction has ended it' }
     // FATAL ends the connection, and the answer to what had just been carried out may be lost with it.
     const ends = (meaning.code === 'DB_SHUTDOWN' || meaning.code === 'DB_CONNECTION_LOST') && !meaning.notSent
     return ends ? { ...meaning, inFlight: true } : meaning
@@ -204,6 +205,7 @@ function isAmbiguous(shape: ErrorShape, found: Finding): boolean {
 }
 
 function outcomeOf(found: Finding, hints: ClassifyHints): Outcome {
+  if (found.unknown) return 'unknown'
   if (hints.inTransaction || hints.atCommit) return 'rolled-back'
   if (found.notSent) return 'not-sent'
   if (!found.inFlight) return 'rolled-back'

@@ -91,3 +91,11 @@ export function restoreContext<T>(context: DbContext, fn: () => T): T {
   if (session && context !== empty && !sessions.has(context)) sessions.set(context, session)
   return storage.run(context, fn)
 }
+
+/** Runs `fn` in the current context with one more signal that can end it early. */
+export function withSignal<T>(signal: AbortSignal | undefined, fn: () => T): T {
+  if (!signal) return fn()
+  const outer = currentContext()
+  const joined = outer.signal && outer.signal !== signal ? joinSignals([outer.signal, signal]) : signal
+  return restoreContext(Object.freeze({ ...outer, signal: joined }), fn)
+}

@@ -6,6 +6,8 @@ export interface SqlStateMeaning {
   readonly retryable?: true
   /** The server refused before it did anything, so nothing was carried out. */
   readonly notSent?: true
+  /** Nobody can say what became of the work. */
+  readonly unknown?: true
 }
 
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html; the exact state before its class. */
@@ -18,6 +20,8 @@ const meanings: Readonly<Record<string, SqlStateMeaning>> = {
   '23P01': { code: 'DB_EXCLUSION_VIOLATION' },
   '40P01': { code: 'DB_DEADLOCK', retryable: true },
   '40001': { code: 'DB_SERIALIZATION', retryable: true },
+  // Ours, too: for a transaction that SQL inside it has ended.
+  '25P01': { code: 'DB_TRANSACTION_MISUSE', unknown: true },
   '25P02': { code: 'DB_TRANSACTION_ABORTED' },
   '25P03': { code: 'DB_TRANSACTION_CLOSED' },
   '25006': { code: 'DB_READ_ONLY' },

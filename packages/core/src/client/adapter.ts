@@ -1,6 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import type { SqlDriverAdapterFactory } from '@prisma/client/runtime/client'
 import type pg from 'pg'
+import type { DatabaseError } from '../database-error.ts'
 import type { Begin } from './database-client.ts'
 import type { DatabasePool } from './pool.ts'
 import { beginWithSettings } from './preset-query.ts'
@@ -19,8 +20,13 @@ export interface AdapterOptions {
   readonly schema: string | undefined
   /** The transaction that is just being opened by `db.transaction`, if one is. */
   readonly opening: () => TransactionScope | undefined
-  /** What goes along with BEGIN of that transaction, or of one that Prisma opens by itself. */
-  readonly begin: (scope: TransactionScope | undefined) => Begin | undefined
+  /** Why the transaction of the running code may send nothing any more. */
+  readonly ended: () => DatabaseError | undefined
+  /** What goes along with BEGIN of that transaction, or of one that Prisma opens by itself, at its level. */
+  readonly begin: (
+    scope: TransactionScope | undefined,
+    level: IsolationLevel | undefined,
+  ) => Begin | undefined
   /** Absent where no policies are to be served. */
   readonly rowSecurity: RowSecurity | undefined
   /** Whether tables are found by the search path, which holds the tenant's schema, and so must not be qualified. */
@@ -29,6 +35,9 @@ export interface AdapterOptions {
 
 /** Prisma puts a schema before each name. This one is taken away again, and no real one is called so. */
 const noSchema = 'orgdb:search_path'
+
+/** As SQL has it. */
+type IsolationLevel = NonNullable<Parameters<SqlDriverAdapter['startTransaction']>[0]>
 
 type Query = Parameters<SqlDriverAdapter['queryRaw']>[0]
 
@@ -68,7 +77,7 @@ function withoutSchema(adapter: SqlDriverAdapter): SqlDriverAdapter {
 }
 
 function wrapAdapter(inner: SqlDriverAdapter, options: AdapterOptions): SqlDriverAdapter {
-  const { counter, pool, opening, begin, rowSecurity } = options
+  const { counter, pool, opening, ended, begin, rowSecurity } = options
 
   /** One statement of its own, with the settings of the operation that it belongs to. */
   function single<T>(run: () => Promise<T>): Promise<T> {
@@ -96,12 +105,14 @@ function wrapAdapter(inner: SqlDriverAdapter, options: AdapterOptions): SqlDrive
       const transaction = await pool.observeConnect(
         (client) => {
           connection = client
-          client.beginWith = grant ? beginWithSettings(begin(scope), grant.settings) : begin(scope)
+          // The level goes with BEGIN too: once there is a snapshot, as for the id, it can't be set any more.
+          const own = begin(scope, isolationLevel)
+          client.beginWith = grant ? beginWithSettings(own, grant.settings) : own
         },
-        () => inner.startTransaction(isolationLevel),
+        () => inner.startTransaction(),
       )
       if (scope && connection) scope.open({ connection, turnstile })
-      const wrapped = wrapTransaction(transaction, { counter, turnstile, scope })
+      const wrapped = wrapTransaction(transaction, { counter, turnstile, scope, ended })
       return rowSecurity && grant ? guardTransaction(wrapped, rowSecurity, grant) : wrapped
     },
   }
@@ -111,18 +122,30 @@ interface TransactionWrap {
   readonly counter: StatementCounter
   readonly turnstile: Turnstile
   readonly scope: TransactionScope | undefined
+  readonly ended: AdapterOptions['ended']
 }
 
-function wrapTransaction(inner: Transaction, { counter, turnstile, scope }: TransactionWrap): Transaction {
+function wrapTransaction(
+  inner: Transaction,
+  { counter, turnstile, scope, ended }: TransactionWrap,
+): Transaction {
+  /** Asked again when its turn has come: the statement before may have been the last one. */
+  function statement<T>(run: () => Promise<T>): Promise<T> {
+    return turnstile.pass(() => {
+      const reason = ended()
+      return reason ? Promise.reject(reason) : counter.measure(run)
+    })
+  }
+
   return {
     provider: inner.provider,
     adapterName: inner.adapterName,
     options: inner.options,
-    queryRaw: (query) => turnstile.pass(() => counter.measure(() => inner.queryRaw(query))),
+    queryRaw: (query) => statement(() => inner.queryRaw(query)),
     executeRaw(query) {
       if (query.sql === 'COMMIT') return commit(inner, query, scope)
       const run = (): Promise<number> => inner.executeRaw(query)
-      return turnstile.pass(query.sql === 'ROLLBACK' ? run : () => counter.measure(run))
+      return query.sql === 'ROLLBACK' ? turnstile.pass(run) : statement(run)
     },
     commit: () => inner.commit(),
     rollback: () => inner.rollback(),

@@ -11,17 +11,18 @@ const levels: Readonly<Record<NonNullable<TransactionOptions['isolationLevel']>,
 
 /**
  * What follows BEGIN in one message, so that settings cost no round trip of their own. All of them end with the
- * transaction, as a pooler in transaction mode needs it. `identified` asks for the transaction's id, by which
+ * transaction, as a pooler in transaction mode needs it. `level` is that of a batch, as SQL has it; `identified` asks for the transaction's id, by which
  * PostgreSQL can tell later whether it was committed.
  * https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT
  */
 export function beginSql(
   options: TransactionOptions,
   config: DatabaseConfig,
-  { identified }: { readonly identified: boolean },
+  { identified, level }: { readonly identified: boolean; readonly level?: string | undefined },
 ): string {
+  const isolation = options.isolationLevel === undefined ? level : levels[options.isolationLevel]
   const modes = [
-    options.isolationLevel !== undefined && `ISOLATION LEVEL ${levels[options.isolationLevel]}`,
+    isolation !== undefined && `ISOLATION LEVEL ${isolation}`,
     options.readOnly && 'READ ONLY',
     options.deferrable && 'DEFERRABLE',
   ].filter(Boolean)

@@ -1,45 +1,65 @@
+import { currentContext } from '../context.ts'
 import { DatabaseError } from '../database-error.ts'
 import { requestCancel } from './cancel-request.ts'
 import { cancelled } from './database-client.ts'
-import type { TransactionScope } from './transaction-scope.ts'
+import { type TransactionScope, transactionOver } from './transaction-scope.ts'
 
 /**
- * Runs the body of a transaction until it ends, its time is up or its signal aborts. In the latter cases the
- * running statement is cancelled on the server, so that the rollback that follows does not wait for it; the
- * body itself can't be stopped, but what it still sends is refused.
+ * Runs the body of a transaction until it ends, its time is up or the context's signal aborts. In the latter cases
+ * the running statement is cancelled on the server, so that the rollback that follows does not wait for it; the
+ * body itself can't be stopped, but what it still sends is refused. It settles when all savepoints inside are over.
  */
 export async function runBody<T>(
   scope: TransactionScope,
   body: () => Promise<T>,
-  limits: { readonly timeoutMs: number | undefined; readonly signal: AbortSignal | undefined },
+  timeoutMs: number | undefined,
 ): Promise<T> {
-  const { timeoutMs, signal } = limits
+  const { signal, deadlineAt } = currentContext()
   if (signal?.aborted) throw cancelled(signal, 'rolled-back')
-  let stop: (reason: DatabaseError) => void = () => undefined
-  const stopped = new Promise<never>((_, reject) => {
-    stop = (reason) => {
-      scope.endedBy = reason
-      const { connection } = scope.connection ?? {}
-      // The rollback must not be what the request hits.
-      const cancelling = connection && scope.running > 0 ? requestCancel(connection) : Promise.resolve()
-      cancelling.then(() => reject(reason))
+  let stopped: DatabaseError | undefined
+  const interrupted = new Promise<never>((_, reject) => {
+    scope.interrupt = (reason) => {
+      stopped ??= reason
+      reject(stopped)
     }
   })
-  const timer = timeoutMs === undefined ? undefined : setTimeout(() => stop(expired()), timeoutMs)
+  // Its rejection counts only while the body runs.
+  interrupted.catch(() => undefined)
+  const stop = (reason: DatabaseError): void => {
+    if (stopped) return
+    stopped = reason
+    scope.close(reason)
+    const { connection, turnstile } = scope.connection ?? {}
+    // The rollback must not be what the request hits.
+    const cancelling = connection && turnstile?.isBusy ? requestCancel(connection) : Promise.resolve()
+    cancelling.then(() => scope.endSavepoints(reason)).then(() => scope.interrupt?.(reason))
+  }
+  const leftMs = shortest(timeoutMs, deadlineAt === undefined ? undefined : deadlineAt - Date.now())
+  const timer = leftMs === undefined ? undefined : setTimeout(() => stop(expired()), leftMs)
   const abort = (): void => {
     if (signal) stop(cancelled(signal, 'rolled-back'))
   }
   signal?.addEventListener('abort', abort, { once: true })
+  scope.parent?.enter(scope)
   try {
-    const result = await Promise.race([body(), stopped])
+    const result = await Promise.race([body(), interrupted])
     refuseUnawaited(scope)
     return result
   } catch (error) {
-    throw scope.endedBy ?? error
+    throw stopped ?? error
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', abort)
+    const over = stopped ?? transactionOver()
+    scope.close(over)
+    await scope.endSavepoints(over)
+    scope.parent?.leave(scope)
   }
+}
+
+function shortest(...limits: readonly (number | undefined)[]): number | undefined {
+  const given = limits.filter((limit) => limit !== undefined)
+  return given.length === 0 ? undefined : Math.max(0, Math.min(...given))
 }
 
 function expired(): DatabaseError {

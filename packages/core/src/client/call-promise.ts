@@ -45,9 +45,15 @@ const handler: ProxyHandler<Call> = {
 
 /** The callbacks of `then` belong to the caller's context, so they are attached outside of the call's. */
 function start(call: Call): Promise<unknown> {
-  const { promise, site, ambient } = call
+  const { promise, ambient } = call
   markStarted(call)
-  return ambient.restore(site, () => (promise as PromiseLike<unknown>).then() as Promise<unknown>)
+  return ambient.restore(placeOf(call), () => (promise as PromiseLike<unknown>).then() as Promise<unknown>)
+}
+
+/** A call that is started inside a savepoint, where it can't have been awaited before, shares its fate. */
+function placeOf({ site, ambient }: Call): CallSite {
+  const here = site.scope && ambient.scope()
+  return here && site.scope && here.isWithin(site.scope) ? { ...site, scope: here } : site
 }
 
 function markStarted(call: Call): void {
@@ -63,7 +69,7 @@ function other(call: Call, property: PropertyKey): unknown {
   return (...args: readonly unknown[]) => {
     // A batch starts it, or a relation is followed and stands for it.
     markStarted(call)
-    const result: unknown = ambient.restore(site, () => Reflect.apply(value, promise, args))
+    const result: unknown = ambient.restore(placeOf(call), () => Reflect.apply(value, promise, args))
     const followed = property !== 'requestTransaction' && isPrismaPromise(result)
     return followed ? bindToCall(result, site, ambient) : result
   }

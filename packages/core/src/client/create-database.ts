@@ -1,6 +1,7 @@
 import type { DatabaseConfig } from '../config.ts'
 import { runInContext } from '../context.ts'
 import type { DatabaseLike } from '../database-of.ts'
+import { DatabaseError } from '../database-error.ts'
 import { createEvents, type DatabaseEvents } from '../events.ts'
 import { compose } from '../operation.ts'
 import { parseConfig } from '../parse-config.ts'
@@ -80,11 +81,12 @@ function assemble<Client extends PrismaClientLike>(
 
   const adapterOn = (on: DatabasePool): ReturnType<typeof createAdapter> =>
     createAdapter({
-      begin: (scope) => beginOf(scope, config),
+      begin: (scope, level) => beginOf(scope, config, level),
       pool: on,
       counter,
       schema: config.schema,
       opening: ambient.opening,
+      ended: () => ambient.scope()?.ended,
       rowSecurity,
       isUnqualified: tenantSchema !== undefined,
     })
@@ -141,6 +143,8 @@ function assemble<Client extends PrismaClientLike>(
     writing.track(async () => withSession(await sessionConfig(config, hosts), mode(), fn))
   let closing: Promise<void> | undefined
   const close: DatabaseMethods<Client>['close'] = ({ drainTimeoutMs = config.drainTimeoutMs } = {}) => {
+    const scope = ambient.scope()
+    if (scope && !scope.ended) return Promise.reject(closedInside())
     closing ??= shutDown(drainTimeoutMs)
     return closing
   }
@@ -148,6 +152,8 @@ function assemble<Client extends PrismaClientLike>(
     if (options.instance !== undefined) forgetInstance(options.instance, database)
     await Promise.allSettled(stops.map((stop) => stop()))
     const abandoned = await lifecycle.drain(drainTimeoutMs)
+    // What is still open is rolled back when its connection is cut, if not before.
+    void transactions.end(closedMeanwhile())
     await Promise.allSettled(endings.map((end) => end()))
     await Promise.all([pool.close(), router?.close(), replication.close()])
     await Promise.all(plains.map((plain) => plain.$disconnect()))
@@ -193,7 +199,8 @@ function assemble<Client extends PrismaClientLike>(
       ambient.scope()?.afterRollback(hook)
     },
     get inTransaction() {
-      return ambient.scope() !== undefined
+      const scope = ambient.scope()
+      return scope !== undefined && scope.ended === undefined
     },
     sql,
     events,
@@ -234,11 +241,32 @@ function assemble<Client extends PrismaClientLike>(
   return database
 }
 
+function closedInside(): DatabaseError {
+  return new DatabaseError(
+    'DB_TRANSACTION_MISUSE',
+    'close() was called inside a transaction, whose end it waits for',
+    {
+      outcome: 'not-sent',
+    },
+  )
+}
+
+function closedMeanwhile(): DatabaseError {
+  return new DatabaseError('DB_CLOSED', 'The database was closed before the transaction had ended', {
+    action: 'transaction',
+    outcome: 'rolled-back',
+  })
+}
+
 /** A transaction that Prisma opens by itself, for nested writes, has no scope. */
-function beginOf(scope: TransactionScope | undefined, config: DatabaseConfig): Begin {
-  if (!scope) return { sql: beginSql({}, config, { identified: false }) }
+function beginOf(
+  scope: TransactionScope | undefined,
+  config: DatabaseConfig,
+  level: string | undefined,
+): Begin {
+  if (!scope) return { sql: beginSql({}, config, { identified: false, level }) }
   return {
-    sql: beginSql(scope.options, config, { identified: scope.canWrite }),
+    sql: beginSql(scope.options, config, { level, identified: scope.canWrite }),
     onRows: (rows) => {
       scope.transactionId = transactionIdIn(rows)
     },

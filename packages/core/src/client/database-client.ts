@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { currentContext } from '../context.ts'
-import { DatabaseError } from '../database-error.ts'
+import { DatabaseError, type Outcome } from '../database-error.ts'
 import { requestCancel } from './cancel-request.ts'
 import { queryWith, type Settings } from './preset-query.ts'
 
@@ -26,7 +26,15 @@ export interface DatabaseClient extends pg.Client {
   beginWith: Begin | undefined
   /** Consumed by the next statement: settings that hold for it alone. */
   presetWith: Settings | undefined
+  /** As the server said at the end of the last statement: idle, in a transaction, in a failed one. */
+  readonly transactionStatus: TransactionStatus
 }
+
+/** https://www.postgresql.org/docs/current/protocol-message-formats.html, ReadyForQuery */
+export type TransactionStatus = 'I' | 'T' | 'E'
+
+/** What ends a transaction or a savepoint; also as SQL of the caller's. */
+const endsTransaction = /^(?:COMMIT|ROLLBACK|RELEASE)\b/
 
 /** Makes the pool's class of clients. `queryTimeoutMs`: longest run of a statement, 0 for no limit. */
 export function databaseClientClass(
@@ -37,6 +45,17 @@ export function databaseClientClass(
   return class extends pg.Client implements DatabaseClient {
     beginWith: Begin | undefined
     presetWith: Settings | undefined
+    transactionStatus: TransactionStatus = 'I'
+    /** Between our BEGIN and its end. */
+    #isWithin = false
+
+    constructor(config?: string | pg.ClientConfig) {
+      super(config)
+      const { connection } = this as unknown as { connection: Pick<NodeJS.EventEmitter, 'on'> }
+      connection.on('readyForQuery', ({ status }: { status: TransactionStatus }) => {
+        this.transactionStatus = status
+      })
+    }
 
     // node-postgres overloads `query` nine times; only promises are watched, callbacks and streams pass through.
     override query(...args: never[]): never {
@@ -44,12 +63,30 @@ export function databaseClientClass(
       const text = typeof first === 'string' ? first : (first as { text?: unknown } | null)?.text
       if (typeof args.at(-1) === 'function' || typeof text !== 'string')
         return super.query(...(args as unknown as [string])) as never
+      if (endsTransaction.test(text)) return this.#end(text, args) as never
       const limits = limitsOf(queryTimeoutMs)
       if (limits.refusal) return Promise.reject(limits.refusal) as never
-      if (text === 'BEGIN' && this.beginWith) return this.#begin(this.beginWith) as never
+      if (text === 'BEGIN' && this.beginWith) return limit(this, this.#begin(this.beginWith), limits) as never
+      if (!this.#isWithin) return limit(this, this.#send(args), limits) as never
+      if (this.transactionStatus === 'I') return Promise.reject(endedInside()) as never
+      return limit(this, this.#send(args), limits).then((result) => {
+        if (this.transactionStatus === 'I') throw endedInside()
+        return result
+      }) as never
+    }
+
+    /** The end of a transaction is neither refused nor cancelled: without it the connection could not be given back. */
+    #end(text: string, args: readonly unknown[]): Promise<pg.QueryResult> {
+      const isWhole = text === 'COMMIT' || text === 'ROLLBACK'
+      if (text === 'COMMIT' && this.#isWithin && this.transactionStatus === 'I') {
+        this.#isWithin = false
+        return Promise.reject(endedInside())
+      }
       const running = this.#send(args)
-      if (text === 'COMMIT') return running.then(assertCommitted) as never
-      return limit(this, running, limits) as never
+      if (isWhole) this.#isWithin = false
+      return text === 'COMMIT'
+        ? running.then(assertCommitted)
+        : limit(this, running, { timeoutMs: queryTimeoutMs, signal: undefined })
     }
 
     #send(args: readonly unknown[]): Promise<pg.QueryResult> {
@@ -65,10 +102,17 @@ export function databaseClientClass(
         throw onError?.(error) ?? error
       })) as unknown as pg.QueryResult | pg.QueryResult[]
       const [begin, ...others] = Array.isArray(results) ? results : [results]
+      this.#isWithin = true
       onRows?.(others.map(({ rows }) => rows))
       return begin as pg.QueryResult
     }
   }
+}
+
+/** SQL inside the transaction has ended it: what came before is stored or gone, and nobody here knows which. */
+function endedInside(): Error {
+  const error = new Error('the transaction was ended by SQL inside it')
+  return Object.assign(error, { code: '25P01', severity: 'ERROR' })
 }
 
 /**
@@ -96,16 +140,20 @@ function limitsOf(queryTimeoutMs: number): Limits {
   if (deadlineAt === undefined) return { timeoutMs: queryTimeoutMs, signal }
   const leftMs = deadlineAt - Date.now()
   if (leftMs <= 0) {
-    const refusal = new DatabaseError('DB_TIMEOUT', 'The deadline had passed before the statement was sent', {
-      outcome: 'not-sent',
-    })
-    return { timeoutMs: 0, signal, refusal }
+    return { timeoutMs: 0, signal, refusal: deadlinePassed('not-sent') }
   }
   return { timeoutMs: queryTimeoutMs > 0 ? Math.min(queryTimeoutMs, leftMs) : leftMs, signal }
 }
 
+/** The error of work for which it was too late. */
+export function deadlinePassed(outcome: Outcome): DatabaseError {
+  const what =
+    outcome === 'not-sent' ? 'The deadline passed before the statement was sent' : 'The deadline passed'
+  return new DatabaseError('DB_TIMEOUT', what, { outcome })
+}
+
 /** The error of work that a signal ended. */
-export function cancelled(signal: AbortSignal, outcome: 'not-sent' | 'rolled-back'): DatabaseError {
+export function cancelled(signal: AbortSignal, outcome: Outcome): DatabaseError {
   return new DatabaseError('DB_CANCELLED', 'The work was cancelled by its signal', {
     cause: signal.reason,
     outcome,

@@ -100,8 +100,12 @@ export function createExtension(options: ExtensionOptions): object {
     const internal = joined(hook.__internalParams)
     // Interceptors see results that fit the arguments: what was followed is taken out after them.
     const isFollowed = intercept !== undefined && (internal?.dataPath?.length ?? 0) > 0
-    if (action === asked && !isFollowed && internal === hook.__internalParams) return query(args)
-    return query(args, { ...internal, action, ...(isFollowed && { dataPath: [] }) })
+    const isAsGiven = action === asked && !isFollowed && internal === hook.__internalParams
+    const run = (): Promise<unknown> =>
+      isAsGiven ? query(args) : query(args, { ...internal, action, ...(isFollowed && { dataPath: [] }) })
+    // A batch holds the gate as a whole.
+    const scope = ambient.batch() ? undefined : ambient.scope()
+    return scope ? scope.gate.share(run) : run()
   }
 
   /** An interceptor may have opened a transaction around an operation that came with none. */
@@ -150,7 +154,7 @@ export function createExtension(options: ExtensionOptions): object {
         // A batch is sent when all its operations have come this far.
         if (batch && operation.kind !== 'read') batch.canWrite = true
         const scope = ambient.scope()
-        if (scope?.endedBy) throw scope.endedBy
+        if (scope?.ended) throw scope.ended
         if (scope) scope.running += 1
         if (!inTransaction) lifecycle.enter()
         // What is in a transaction is written when that commits.

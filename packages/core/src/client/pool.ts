@@ -1,9 +1,10 @@
 import pg from 'pg'
 import type { DatabaseConfig } from '../config.ts'
 import { currentContext, restoreContext } from '../context.ts'
+import type { DatabaseError } from '../database-error.ts'
 import { isDbError } from '../errors.ts'
 import type { DatabaseEvents, EventSource } from '../events.ts'
-import { type DatabaseClient, databaseClientClass } from './database-client.ts'
+import { cancelled, type DatabaseClient, databaseClientClass, deadlinePassed } from './database-client.ts'
 import { hostClientClass } from './failover/host-client.ts'
 import type { Hosts } from './failover/hosts.ts'
 import type { Settings } from './preset-query.ts'
@@ -56,6 +57,7 @@ export class DatabasePool extends pg.Pool {
       this.#closed += 1
       this.#clients.delete(client)
     })
+    refuseOpenTransactions(this)
     // An idle connection's error has been reported by its own listener; the pool repeats it.
     this.on('error', () => undefined)
   }
@@ -126,22 +128,21 @@ export class DatabasePool extends pg.Pool {
   ): Promise<pg.PoolClient> | undefined {
     const listener = this.#onNextConnect
     const startedAt = performance.now()
+    const ask = (taker: Taker): void =>
+      limitedWait(
+        (wanted) => super.connect(wanted),
+        (error, client, done) => {
+          if (error) this.#reportFailure(error, startedAt)
+          else if (client) listener?.(client as PooledClient)
+          taker(error, client, done)
+        },
+      )
     if (callback) {
-      super.connect((error, client, done) => {
-        if (error) this.#reportFailure(error, startedAt)
-        callback(error, client, done)
-      })
+      ask(callback)
       return undefined
     }
-    return super.connect().then(
-      (client) => {
-        listener?.(client as PooledClient)
-        return client
-      },
-      (error: unknown) => {
-        this.#reportFailure(error, startedAt)
-        throw error
-      },
+    return new Promise((resolve, reject) =>
+      ask((error, client) => (client ? resolve(client) : reject(error))),
     )
   }
 
@@ -180,6 +181,41 @@ export class DatabasePool extends pg.Pool {
   }
 }
 
+type Taker = (
+  error: Error | undefined,
+  client: pg.PoolClient | undefined,
+  done: (release?: unknown) => void,
+) => void
+
+/** Gives up the wait when the context's deadline passes or its signal aborts; a connection that comes later goes back. */
+function limitedWait(ask: (taker: Taker) => void, taker: Taker): void {
+  const { deadlineAt, signal } = currentContext()
+  if (deadlineAt === undefined && !signal) {
+    ask(taker)
+    return
+  }
+  if (signal?.aborted) {
+    taker(cancelled(signal, 'not-sent'), undefined, () => undefined)
+    return
+  }
+  let isOver = false
+  const end: Taker = (error, client, done) => {
+    if (isOver) return client && done()
+    isOver = true
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', abort)
+    taker(error, client, done)
+  }
+  const giveUp = (error: DatabaseError): void => end(error, undefined, () => undefined)
+  const abort = (): void => {
+    if (signal) giveUp(cancelled(signal, 'not-sent'))
+  }
+  const late = (): void => giveUp(deadlinePassed('not-sent'))
+  const timer = deadlineAt === undefined ? undefined : setTimeout(late, Math.max(0, deadlineAt - Date.now()))
+  signal?.addEventListener('abort', abort, { once: true })
+  ask(end)
+}
+
 function toPoolConfig(config: DatabaseConfig, hosts: Hosts | undefined): pg.PoolConfig {
   const { pool, queryTimeoutMs } = config
   const Client = databaseClientClass(queryTimeoutMs)
@@ -197,6 +233,18 @@ function toPoolConfig(config: DatabaseConfig, hosts: Hosts | undefined): pg.Pool
     // A startup parameter, which PgBouncer refuses; behind it the client's own limit cancels on the server.
     ...(queryTimeoutMs > 0 && pool.mode === 'direct' && { statement_timeout: queryTimeoutMs }),
   }
+}
+
+/**
+ * A connection that comes back with a transaction open is closed: what the next caller wrote would never be committed.
+ * All come back through one method of the pool, which its types leave out.
+ */
+function refuseOpenTransactions(pool: pg.Pool): void {
+  type Release = (client: DatabaseClient, onIdleError: unknown, error?: unknown) => void
+  const inner = pool as unknown as { _release: Release }
+  const release = inner._release
+  inner._release = (client, onIdleError, error) =>
+    release.call(pool, client, onIdleError, error || client.transactionStatus !== 'I')
 }
 
 /** The server, or our own limit, refused the statement, and the connection is as good as before. */

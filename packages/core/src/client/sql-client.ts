@@ -1,13 +1,14 @@
 import type pg from 'pg'
 import { classify } from '../classify.ts'
-import { currentContext } from '../context.ts'
+import { currentContext, withSignal } from '../context.ts'
 import type { SqlClient, SqlExecutor } from '../sql.ts'
 import type { Ambient } from './ambient.ts'
+import { cancelled } from './database-client.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { DatabasePool } from './pool.ts'
 import type { Grant, RowSecurity } from './row-security.ts'
 import type { StatementCounter } from './statement-metrics.ts'
-import type { TransactionScope } from './transaction-scope.ts'
+import type { OpenConnection, TransactionScope } from './transaction-scope.ts'
 import type { RunTransaction } from './transactions.ts'
 
 /** What the SQL client needs around it. */
@@ -40,24 +41,27 @@ export function createSqlClient(options: SqlClientOptions): SqlClient {
     return grant
   }
 
-  const query: SqlExecutor['query'] = async (sql, params, { signal } = {}) => {
-    signal?.throwIfAborted()
+  const query: SqlExecutor['query'] = (sql, params, { signal } = {}) =>
+    withSignal(signal, () => send(sql, params))
+
+  async function send(sql: string, params: readonly unknown[] | undefined): Promise<never[]> {
+    const { signal } = currentContext()
+    if (signal?.aborted) throw cancelled(signal, 'not-sent')
     const scope = ambient.scope()
-    if (scope?.endedBy) throw scope.endedBy
+    if (scope?.ended) throw scope.ended
     const open = scope?.connection
     const grant = grantOf(scope)
     const run = (on: pg.PoolClient | DatabasePool): Promise<pg.QueryResult | pg.QueryResult[]> =>
       counter.measure(() => (params === undefined ? on.query(sql) : on.query(sql, [...params])))
-    if (scope) scope.running += 1
+    const inside = ({ connection, turnstile }: OpenConnection): ReturnType<typeof run> =>
+      turnstile.pass(() => (scope?.ended ? Promise.reject(scope.ended) : run(connection)))
     try {
-      const result = await (open
-        ? open.turnstile.pass(() => run(open.connection))
+      const result = await (scope && open
+        ? scope.follow(scope.gate.share(() => inside(open)))
         : lifecycle.track(() => (grant ? pool.withSettings(grant.settings, () => run(pool)) : run(pool))))
       return rowsOf(result)
     } catch (error) {
       throw classify(error, { action: 'sql', inTransaction: open !== undefined, server }) ?? error
-    } finally {
-      if (scope) scope.running -= 1
     }
   }
 

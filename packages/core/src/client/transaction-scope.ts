@@ -1,7 +1,8 @@
 import type pg from 'pg'
-import type { DatabaseError } from '../database-error.ts'
+import { DatabaseError } from '../database-error.ts'
 import type { TransactionHook, TransactionHooks } from '../operation.ts'
-import { createTurnstile, type Turnstile } from './turnstile.ts'
+import { createGate, type Gate } from './gate.ts'
+import type { Turnstile } from './turnstile.ts'
 import type { TransactionOptions } from './types.ts'
 
 /** The connection of a transaction, and what serialises the statements on it. */
@@ -27,8 +28,10 @@ export class TransactionScope implements Transaction {
   canWrite: boolean
   /** The server's id of the transaction. */
   transactionId: string | undefined
-  /** Why it was ended before its body had: time or signal. */
+  /** Why nothing may be sent any more: time, signal, or that it is over. */
   endedBy: DatabaseError | undefined
+  /** Makes its body fail with `endedBy`; absent while no body runs. */
+  interrupt: ((reason: DatabaseError) => void) | undefined
   /** What the caller's code threw. */
   bodyFailure: { readonly error: unknown } | undefined
   /** What COMMIT itself failed with: then it may have happened all the same. */
@@ -39,8 +42,10 @@ export class TransactionScope implements Transaction {
   unstarted = 0
   /** Calls that are under way. */
   running = 0
-  /** Lets one nested transaction run at a time: Prisma refuses concurrent ones. */
-  readonly nestedTurnstile: Turnstile = createTurnstile()
+  /** Keeps its operations and its savepoints apart. */
+  readonly gate: Gate = createGate()
+  readonly #children = new Set<TransactionScope>()
+  readonly #savepoints = new Set<Promise<unknown>>()
   #open: OpenConnection | undefined
   #afterCommit: TransactionHook[] = []
   #afterRollback: TransactionHook[] = []
@@ -52,11 +57,71 @@ export class TransactionScope implements Transaction {
     this.depth = parent ? parent.depth + 1 : 0
   }
 
+  /** Why nothing may be sent in here any more; also when a transaction around it is over. */
+  get ended(): DatabaseError | undefined {
+    return this.endedBy ?? this.parent?.ended
+  }
+
+  /** Whether it is `other`, or inside of it. */
+  isWithin(other: TransactionScope): boolean {
+    return this === other || this.parent?.isWithin(other) === true
+  }
+
+  /** Counts `work` as under way in here until it is settled. */
+  async follow<T>(work: Promise<T>): Promise<T> {
+    this.running += 1
+    try {
+      return await work
+    } finally {
+      this.running -= 1
+    }
+  }
+
+  /** The same for a savepoint, which must be over before this is. */
+  async followSavepoint<T>(savepoint: Promise<T>): Promise<T> {
+    this.#savepoints.add(savepoint)
+    try {
+      return await this.follow(savepoint)
+    } finally {
+      this.#savepoints.delete(savepoint)
+    }
+  }
+
+  /** Notes a savepoint whose body runs. */
+  enter(child: TransactionScope): void {
+    this.#children.add(child)
+  }
+
+  leave(child: TransactionScope): void {
+    this.#children.delete(child)
+  }
+
+  /** From now on nothing is sent, in here and in its savepoints. */
+  close(reason: DatabaseError): void {
+    this.endedBy ??= reason
+    for (const child of this.#children) child.close(reason)
+  }
+
+  /** Makes what is open inside fail, and waits until it is rolled back: PostgreSQL ends savepoints from within. */
+  async endSavepoints(reason: DatabaseError): Promise<void> {
+    while (this.#savepoints.size > 0) {
+      for (const child of this.#children) child.interrupt?.(reason)
+      await Promise.allSettled(this.#savepoints)
+    }
+  }
+
+  #refuseEnded(): void {
+    const { ended } = this
+    if (ended) throw ended
+  }
+
   afterCommit(hook: TransactionHook): void {
+    this.#refuseEnded()
     this.#afterCommit.push(hook)
   }
 
   afterRollback(hook: TransactionHook): void {
+    this.#refuseEnded()
     this.#afterRollback.push(hook)
   }
 
@@ -84,4 +149,11 @@ export class TransactionScope implements Transaction {
   hooks(end: 'committed' | 'rolled-back'): readonly TransactionHook[] {
     return end === 'committed' ? this.#afterCommit : this.#afterRollback
   }
+}
+
+/** The answer to what comes when its transaction is over. */
+export function transactionOver(): DatabaseError {
+  return new DatabaseError('DB_TRANSACTION_CLOSED', 'The transaction that this belongs to is over', {
+    outcome: 'not-sent',
+  })
 }

@@ -1,11 +1,12 @@
-import { currentContext } from '../context.ts'
+import { currentContext, withSignal } from '../context.ts'
 import { DatabaseError } from '../database-error.ts'
 import type { compose, Operation } from '../operation.ts'
 import type { Ambient } from './ambient.ts'
 import { runBody } from './body.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import { createTransactionEnd, runHook, type TransactionEndOptions } from './transaction-end.ts'
-import { TransactionScope } from './transaction-scope.ts'
+import { checkTransactionOptions, refuseAnyOptions, refuseOptionsOfRoot } from './transaction-options.ts'
+import { TransactionScope, transactionOver } from './transaction-scope.ts'
 import type { TransactionOptions } from './types.ts'
 
 type StartTransaction = (
@@ -37,6 +38,8 @@ export interface Transactions {
   readonly run: RunTransaction
   /** Prisma's `$transaction([…], options)`: `send` hands the calls to the client it is given. */
   batch(send: Send, options: object): Promise<unknown>
+  /** Rolls back what is open. */
+  end(reason: DatabaseError): Promise<void>
 }
 
 /** Prisma ends a transaction by itself so much later than we do, in case that our own end does not come through. */
@@ -46,20 +49,21 @@ const prismaGraceMs = 2_000
 export function createTransactions(client: object, around: TransactionsOptions): Transactions {
   const { ambient, lifecycle, settler } = around
   const ends = createTransactionEnd(around)
+  const open = new Set<TransactionScope>()
 
   async function outermost<T>(fn: Body<T>, options: TransactionOptions): Promise<T> {
     const scope = new TransactionScope(options)
     const timeoutMs = options.timeoutMs ?? around.timeoutMs
     let result: { readonly value: T } | undefined
     void settler.prepare()
+    open.add(scope)
     try {
       await ambient.open(scope, () =>
         start(
           client,
           scope,
           async () => {
-            const signal = options.signal ?? currentContext().signal
-            result = { value: await runBody(scope, () => fn(scope), { timeoutMs, signal }) }
+            result = { value: await runBody(scope, () => fn(scope), timeoutMs) }
           },
           { maxWait: options.maxWaitMs ?? around.maxWaitMs, timeout: timeoutMs + prismaGraceMs },
         ),
@@ -68,20 +72,21 @@ export function createTransactions(client: object, around: TransactionsOptions):
       const { outcome, failure } = await ends.find(error, scope)
       if (outcome === 'committed' && result) return result.value
       throw failure
+    } finally {
+      open.delete(scope)
+      scope.close(transactionOver())
     }
     await ends.runHooks(scope, 'committed')
     return (result as unknown as { readonly value: T }).value
   }
 
   async function nested<T>(outer: TransactionScope, fn: Body<T>, options: TransactionOptions): Promise<T> {
+    // It may have waited for another one, while time ran out.
+    if (outer.ended) throw outer.ended
     const scope = new TransactionScope(options, outer)
     try {
-      const result = await start(
-        outer.client ?? client,
-        scope,
-        () => runBody(scope, () => fn(scope), { timeoutMs: options.timeoutMs, signal: options.signal }),
-        {},
-      )
+      const body = (): Promise<T> => runBody(scope, () => fn(scope), options.timeoutMs)
+      const result = await start(outer.client ?? client, scope, body, {})
       scope.mergeIntoParent()
       return result as T
     } catch (error) {
@@ -140,16 +145,13 @@ export function createTransactions(client: object, around: TransactionsOptions):
     return lifecycle.track(() => around.intercept(operation, run) as Promise<T>)
   }
 
-  async function nestedBatch(outer: TransactionScope, send: Send): Promise<unknown> {
-    const scope = new TransactionScope({}, outer)
-    try {
-      const result = await ambient.enterBatch(scope, () => send(outer.client ?? client))
-      scope.mergeIntoParent()
-      return result
-    } catch (error) {
-      await ends.runHooks(scope, 'rolled-back')
-      throw ends.toFailure(error, scope)
-    }
+  /** In a savepoint: a batch is carried out as a whole or not at all, and its failure is the caller's to handle. */
+  function nestedBatch(outer: TransactionScope, send: Send): Promise<unknown> {
+    return savepoint(outer, (scope) => ambient.enterBatch(scope, () => send(scope.client ?? client)), {})
+  }
+
+  function savepoint<T>(outer: TransactionScope, fn: Body<T>, options: TransactionOptions): Promise<T> {
+    return outer.followSavepoint(outer.gate.take(() => nested(outer, fn, options)))
   }
 
   async function outermostBatch(send: Send): Promise<unknown> {
@@ -169,28 +171,37 @@ export function createTransactions(client: object, around: TransactionsOptions):
   }
 
   const run: RunTransaction = async (fn, options = {}) => {
+    checkTransactionOptions(options)
     const outer = ambient.scope()
     const { propagation = 'nested' } = options
+    const isApart = propagation === 'requires-new' || propagation === 'not-supported'
+    if (outer?.ended && !isApart) throw outer.ended
+    const begin = (): ReturnType<typeof fn> => withSignal(options.signal, () => outermost(fn, options))
     switch (propagation) {
       case 'requires-new':
-        return ambient.enter(undefined, () => fresh(() => outermost(fn, options), options))
+        return ambient.enter(undefined, () => fresh(begin, options))
       case 'not-supported':
+        refuseAnyOptions(options)
         return ambient.enter(undefined, () => fn(noTransaction()))
       case 'never':
         if (outer) throw misuse('never must not be called inside a transaction')
+        refuseAnyOptions(options)
         return fn(noTransaction())
       case 'mandatory':
         if (!outer) throw misuse('mandatory must be called inside a transaction')
-        return joined(outer, fn)
+        refuseAnyOptions(options)
+        return outer.follow(joined(outer, fn))
       case 'supports':
-        return outer ? joined(outer, fn) : fn(noTransaction())
+        refuseAnyOptions(options)
+        return outer ? outer.follow(joined(outer, fn)) : fn(noTransaction())
       case 'required':
-      case 'nested': {
-        if (!outer) return fresh(() => outermost(fn, options), options)
-        refuseOptionsOfItsOwn(options)
-        if (propagation === 'required') return joined(outer, fn)
-        return outer.nestedTurnstile.pass(() => nested(outer, fn, options))
-      }
+        if (!outer) return fresh(begin, options)
+        refuseAnyOptions(options)
+        return outer.follow(joined(outer, fn))
+      case 'nested':
+        if (!outer) return fresh(begin, options)
+        refuseOptionsOfRoot(options)
+        return withSignal(options.signal, () => savepoint(outer, fn, options))
     }
   }
 
@@ -198,17 +209,17 @@ export function createTransactions(client: object, around: TransactionsOptions):
     run,
     async batch(send, options) {
       const outer = ambient.scope()
+      if (outer?.ended) throw outer.ended
       return outer ? nestedBatch(outer, send) : fresh(() => outermostBatch(send), options)
     },
+    async end(reason) {
+      const ending = [...open].map((scope) => {
+        scope.close(reason)
+        return scope.endSavepoints(reason).then(() => scope.interrupt?.(reason))
+      })
+      await Promise.all(ending)
+    },
   }
-}
-
-/** A savepoint shares its transaction's connection, snapshot and modes. */
-function refuseOptionsOfItsOwn(options: TransactionOptions): void {
-  const { isolationLevel, maxWaitMs, lockTimeoutMs, readOnly, deferrable } = options
-  const given = Object.entries({ isolationLevel, maxWaitMs, lockTimeoutMs, readOnly, deferrable })
-  const name = given.find(([, value]) => value !== undefined)?.[0]
-  if (name !== undefined) throw misuse(`a savepoint can't have its own ${name}`)
 }
 
 function misuse(what: string): DatabaseError {
