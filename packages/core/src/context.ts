@@ -45,10 +45,14 @@ export function currentContext(): DbContext {
  * Runs `fn` in the current context extended by `options` and returns what it returns.
  * A deadline only ever shrinks: the earlier of the outer and the new one holds. Likewise the outer `signal`
  * keeps its effect beside a new one.
+ * @throws TypeError for a deadline that is no number
  */
 export function runInContext<T>(options: ContextOptions, fn: () => T): T {
   const outer = currentContext()
   const { deadlineMs, ...given } = options
+  for (const [name, value] of Object.entries({ deadlineMs, deadlineAt: given.deadlineAt })) {
+    if (value !== undefined && !Number.isFinite(value)) throw new TypeError(`${name} must be a finite number`)
+  }
   const deadlines = [
     outer.deadlineAt,
     given.deadlineAt,

@@ -1,9 +1,8 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import type { SqlDriverAdapterFactory } from '@prisma/client/runtime/client'
-import type pg from 'pg'
 import type { DatabaseError } from '../database-error.ts'
-import type { Begin } from './database-client.ts'
-import type { DatabasePool } from './pool.ts'
+import { type Begin, transactionControl } from './database-client.ts'
+import type { DatabasePool, PooledClient } from './pool.ts'
 import { beginWithSettings } from './preset-query.ts'
 import { grantOfTransaction, guardTransaction, missingGrant, type RowSecurity } from './row-security.ts'
 import type { StatementCounter } from './statement-metrics.ts'
@@ -100,7 +99,7 @@ function wrapAdapter(inner: SqlDriverAdapter, options: AdapterOptions): SqlDrive
       const scope = opening()
       const turnstile = createTurnstile()
       const grant = rowSecurity && grantOfTransaction(rowSecurity, scope)
-      let connection: pg.PoolClient | undefined
+      let connection: PooledClient | undefined
       // The adapter asks the pool for a connection before its first `await`.
       const transaction = await pool.observeConnect(
         (client) => {
@@ -130,9 +129,9 @@ function wrapTransaction(
   { counter, turnstile, scope, ended }: TransactionWrap,
 ): Transaction {
   /** Asked again when its turn has come: the statement before may have been the last one. */
-  function statement<T>(run: () => Promise<T>): Promise<T> {
+  function statement<T>({ sql }: Query, run: () => Promise<T>): Promise<T> {
     return turnstile.pass(() => {
-      const reason = ended()
+      const reason = ended() ?? (scope && transactionControl(sql))
       return reason ? Promise.reject(reason) : counter.measure(run)
     })
   }
@@ -141,11 +140,13 @@ function wrapTransaction(
     provider: inner.provider,
     adapterName: inner.adapterName,
     options: inner.options,
-    queryRaw: (query) => statement(() => inner.queryRaw(query)),
+    queryRaw: (query) => statement(query, () => inner.queryRaw(query)),
     executeRaw(query) {
-      if (query.sql === 'COMMIT') return commit(inner, query, scope)
       const run = (): Promise<number> => inner.executeRaw(query)
-      return query.sql === 'ROLLBACK' ? turnstile.pass(run) : statement(run)
+      // While a body runs, such a statement is the caller's.
+      const isEnd = !scope?.interrupt || scope.ended !== undefined
+      if (isEnd && query.sql === 'COMMIT') return commit(inner, query, scope)
+      return isEnd && query.sql === 'ROLLBACK' ? turnstile.pass(run) : statement(query, run)
     },
     commit: () => inner.commit(),
     rollback: () => inner.rollback(),

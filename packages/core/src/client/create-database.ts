@@ -186,7 +186,7 @@ function assemble<Client extends PrismaClientLike>(
         if (token !== undefined) replication.consistency.see(token)
         return fn()
       }),
-    consistencyToken: replication.consistency.token,
+    consistencyToken: () => lifecycle.track(replication.consistency.token),
     primary: createFacade(client, facade),
     replica: createFacade(client, { ...facade, route: router?.replicaRoute, database: undefined }),
     transaction: transactions.run,

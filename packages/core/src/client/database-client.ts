@@ -26,6 +26,8 @@ export interface DatabaseClient extends pg.Client {
   beginWith: Begin | undefined
   /** Consumed by the next statement: settings that hold for it alone. */
   presetWith: Settings | undefined
+  /** Whether the connection is gone. */
+  readonly isBroken: boolean
   /** As the server said at the end of the last statement: idle, in a transaction, in a failed one. */
   readonly transactionStatus: TransactionStatus
 }
@@ -33,8 +35,18 @@ export interface DatabaseClient extends pg.Client {
 /** https://www.postgresql.org/docs/current/protocol-message-formats.html, ReadyForQuery */
 export type TransactionStatus = 'I' | 'T' | 'E'
 
-/** What ends a transaction or a savepoint; also as SQL of the caller's. */
+/** What ends a transaction or a savepoint. */
 const endsTransaction = /^(?:COMMIT|ROLLBACK|RELEASE)\b/
+
+const controls =
+  /^\s*(?:BEGIN|START\s+TRANSACTION|COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!\s+(?:WORK\s+|TRANSACTION\s+)?TO\b))\b/i
+
+/** The refusal of SQL that would begin or end a transaction inside of one of ours; nothing for other SQL. */
+export function transactionControl(sql: string): DatabaseError | undefined {
+  if (!controls.test(sql)) return undefined
+  const what = "SQL inside a transaction can't begin or end one: nest db.transaction, or throw to roll back"
+  return new DatabaseError('DB_TRANSACTION_MISUSE', what, { outcome: 'not-sent' })
+}
 
 /** Makes the pool's class of clients. `queryTimeoutMs`: longest run of a statement, 0 for no limit. */
 export function databaseClientClass(
@@ -46,6 +58,7 @@ export function databaseClientClass(
     beginWith: Begin | undefined
     presetWith: Settings | undefined
     transactionStatus: TransactionStatus = 'I'
+    isBroken = false
     /** Between our BEGIN and its end. */
     #isWithin = false
 
@@ -55,6 +68,11 @@ export function databaseClientClass(
       connection.on('readyForQuery', ({ status }: { status: TransactionStatus }) => {
         this.transactionStatus = status
       })
+      const breaks = (): void => {
+        this.isBroken = true
+      }
+      this.on('error', breaks)
+      this.on('end', breaks)
     }
 
     // node-postgres overloads `query` nine times; only promises are watched, callbacks and streams pass through.

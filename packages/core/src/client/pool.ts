@@ -29,7 +29,7 @@ export interface ConnectionMetrics {
 }
 
 /** A connection that is lent out. */
-export type PooledClient = pg.PoolClient & Pick<DatabaseClient, 'beginWith' | 'presetWith'>
+export type PooledClient = pg.PoolClient & Pick<DatabaseClient, 'beginWith' | 'presetWith' | 'isBroken'>
 
 /** A pool that counts, reports and can tell which connection was handed out. */
 export class DatabasePool extends pg.Pool {

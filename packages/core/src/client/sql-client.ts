@@ -3,7 +3,7 @@ import { classify } from '../classify.ts'
 import { currentContext, withSignal } from '../context.ts'
 import type { SqlClient, SqlExecutor } from '../sql.ts'
 import type { Ambient } from './ambient.ts'
-import { cancelled } from './database-client.ts'
+import { cancelled, transactionControl } from './database-client.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { DatabasePool } from './pool.ts'
 import type { Grant, RowSecurity } from './row-security.ts'
@@ -50,6 +50,8 @@ export function createSqlClient(options: SqlClientOptions): SqlClient {
     const scope = ambient.scope()
     if (scope?.ended) throw scope.ended
     const open = scope?.connection
+    const refusal = open && transactionControl(sql)
+    if (refusal) throw refusal
     const grant = grantOf(scope)
     const run = (on: pg.PoolClient | DatabasePool): Promise<pg.QueryResult | pg.QueryResult[]> =>
       counter.measure(() => (params === undefined ? on.query(sql) : on.query(sql, [...params])))

@@ -35,7 +35,7 @@ export function createTransactionEnd({
   server,
 }: TransactionEndOptions): TransactionEnd {
   async function find(error: unknown, scope: TransactionScope): ReturnType<TransactionEnd['find']> {
-    const failure = toFailure(error, scope)
+    const failure = orLost(toFailure(error, scope), scope)
     const outcome = await settled(failure, scope)
     // With an unknown outcome neither kind of hook may run: each would state what nobody knows.
     if (outcome !== 'unknown') await runHooks(scope, outcome)
@@ -82,11 +82,17 @@ export async function runHook(
   }
 }
 
+/** All that Prisma says of a transaction whose connection broke in a savepoint is that it is closed. */
+function orLost(failure: unknown, { connection }: TransactionScope): unknown {
+  const isClosed = failure instanceof DatabaseError && failure.code === 'DB_TRANSACTION_CLOSED'
+  return isClosed && connection?.connection.isBroken ? lostBeforeCommit(failure) : failure
+}
+
 function isAmbiguous(failure: unknown): failure is DatabaseError {
   return (failure as { code?: unknown }).code === 'DB_AMBIGUOUS_COMMIT'
 }
 
-/** The ambiguous commit turned out not to have happened. */
+/** There was no COMMIT, as PostgreSQL said or because it was never sent. */
 function lostBeforeCommit(failure: DatabaseError): DatabaseError {
   return new DatabaseError('DB_CONNECTION_LOST', 'transaction lost its connection and was not committed', {
     cause: failure.cause,

@@ -1,13 +1,13 @@
-import type pg from 'pg'
 import { DatabaseError } from '../database-error.ts'
 import type { TransactionHook, TransactionHooks } from '../operation.ts'
 import { createGate, type Gate } from './gate.ts'
+import type { PooledClient } from './pool.ts'
 import type { Turnstile } from './turnstile.ts'
 import type { TransactionOptions } from './types.ts'
 
 /** The connection of a transaction, and what serialises the statements on it. */
 export interface OpenConnection {
-  readonly connection: pg.PoolClient
+  readonly connection: PooledClient
   readonly turnstile: Turnstile
 }
 
