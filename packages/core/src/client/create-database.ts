@@ -1,7 +1,7 @@
 import type { DatabaseConfig } from '../config.ts'
 import { runInContext } from '../context.ts'
-import type { DatabaseLike } from '../database-of.ts'
 import { DatabaseError } from '../database-error.ts'
+import type { DatabaseLike } from '../database-of.ts'
 import { createEvents, type DatabaseEvents } from '../events.ts'
 import { compose } from '../operation.ts'
 import { parseConfig } from '../parse-config.ts'
