@@ -173,6 +173,36 @@ describe('page', () => {
     })
   })
 
+  it('goes on where rows vanish between the statements that read one page', async () => {
+    await fill([1, 2, 3, 4, 5, 6, 7, 8])
+    await extras.db.sql.query(
+      `UPDATE reading SET exact_at = '2024-01-01Z'::timestamptz + (CASE WHEN id <= 4 THEN 10 - id ELSE id * 1000 END) * interval '1 microsecond'`,
+    )
+    let statements = 0
+    const db = extras.open({
+      use: [
+        {
+          name: 'vanishing',
+          stage: 'retry',
+          async intercept(operation, next) {
+            statements += 1
+            if (statements === 2) await extras.db.reading.delete({ where: { id: 2 } })
+            return next(operation)
+          },
+        },
+      ],
+    })
+    const pages = keyset(new BaseRepository(db, 'reading'))
+    const options = { orderBy: { exactAt: 'asc' }, pageSize: 5, select: { id: true } } as const
+    const first = await pages.page(options)
+    expect(first).toMatchObject({
+      items: [{ id: 1 }, { id: 3 }, { id: 4 }, { id: 5 }, { id: 6 }],
+      hasNext: true,
+    })
+    const next = await pages.page({ ...options, after: first.endCursor })
+    expect(next).toMatchObject({ items: [{ id: 7 }, { id: 8 }], hasNext: false })
+  })
+
   it('refuses what it can not honour', async () => {
     await fill([1, 2])
     const pages = keyset(readings())

@@ -1,7 +1,7 @@
 import type { Column } from './column.ts'
 import { reversed, toOrderBy } from './order.ts'
 import { keyOf, type Position } from './position.ts'
-import { type Segment, segmentsBehind, stretch } from './segment.ts'
+import { restBehind, type Segment, segmentsBehind, stretch } from './segment.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
@@ -71,24 +71,33 @@ async function byMillisecond(
   const { columns } = source
   const count = fine + 1
   const hasFineBehind = columns.some(({ comparison }, index) => index > fine && comparison === 'fine')
+  const isFull = rows.length === take
   const result: Row[] = []
+  let keys: readonly unknown[] = []
   for (let start = 0; start < rows.length && result.length < take; ) {
-    const [row] = rows.slice(start, start + 1)
-    if (!row) break
-    const keys = keyOf(row, columns.slice(0, count))
+    keys = keyOf(rows[start] as Row, columns.slice(0, count))
     let end = start + 1
     while (end < rows.length && isSame(keys, rows[end], columns)) end++
+    const group = rows.slice(start, end)
     // Nulls have no microseconds.
-    if (end - start === 1 || (keys[fine] === null && !hasFineBehind)) {
-      for (const each of rows.slice(start, end)) result.push(each)
-    } else {
-      const within = stretch(count, columns, keys)
-      const again = { ...within, where: [...segment.where, ...within.where.slice(segment.fixed)] }
-      for (const each of await readSegment(again, source, take - result.length)) result.push(each)
-    }
+    const isDecided = group.length === 1 || (keys[fine] === null && !hasFineBehind)
+    // The last row only tells that there are more; where rows vanished meanwhile it becomes one of those wanted.
+    const isCutShort = isFull && end === rows.length && result.length + group.length < take
+    const found = isDecided && !isCutShort ? group : await again(result.length)
+    for (const row of found) result.push(row)
     start = end
   }
-  return result
+  // Rows that were deleted between two statements are made up for; else this would look like the end of the list.
+  if (!isFull || result.length >= take) return result
+  return result.concat(
+    await readSegments(restBehind(segment, fine, columns, keys), source, take - result.length),
+  )
+
+  function again(have: number): Promise<readonly Row[]> {
+    const within = stretch(count, columns, keys)
+    const where = [...segment.where, ...within.where.slice(segment.fixed)]
+    return readSegment({ ...within, where }, source, take - have)
+  }
 }
 
 function isSame(keys: readonly unknown[], row: Row | undefined, columns: readonly Column[]): boolean {

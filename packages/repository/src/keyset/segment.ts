@@ -35,6 +35,19 @@ export function segmentsBehind(
   ]
 }
 
+/** What lies behind some rows in the rest of a stretch; `keys` are their values up to column `level`. */
+export function restBehind(
+  segment: Segment,
+  level: number,
+  columns: readonly Column[],
+  keys: readonly unknown[],
+): readonly Segment[] {
+  return levelsBelow(level + 1)
+    .filter((each) => each >= segment.fixed)
+    .flatMap((each) => strictly(each, columns, keys))
+    .map((each) => ({ ...each, where: [...segment.where, ...each.where.slice(segment.fixed)] }))
+}
+
 /** Whether greater values of the column are one range, `> key`. */
 function isPlain({ comparison, nullable, nullsFirst }: Column, key: unknown): boolean {
   const isRange = comparison === 'exact' || comparison === 'text'
