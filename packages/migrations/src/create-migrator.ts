@@ -1,12 +1,14 @@
 import { type CreatedMigration, type CreateOptions, create } from './create/create.ts'
 import { type BaselineOptions, baseline } from './deploy/baseline.ts'
 import { type DeployOptions, type DeployResult, deploy } from './deploy/deploy.ts'
+import { withSession } from './deploy/open-runner.ts'
 import { type RepairResult, repair } from './deploy/repair.ts'
 import { type ResetOptions, reset } from './deploy/reset.ts'
 import { type Resolution, resolve } from './deploy/resolve.ts'
 import { type RollbackOptions, type RollbackResult, rollback } from './deploy/rollback.ts'
 import { type Status, status } from './deploy/status.ts'
 import { MigrationError } from './errors.ts'
+import { checkIndexes, type IndexDeclaration, type IndexProblem } from './indexes/check-indexes.ts'
 import { type LintedMigration, type LintOptions, lint } from './lint/lint-folder.ts'
 import { type MigratorOptions, toSettings } from './options.ts'
 import { type Plan, plan } from './plan/plan.ts'
@@ -37,6 +39,8 @@ export interface Migrator {
   plan(): Promise<Plan>
   /** What the rules have against the migrations that are pending. */
   lint(options?: LintOptions): Promise<readonly LintedMigration[]>
+  /** Which of the declared indexes the database does not have, and how to make them. */
+  checkIndexes(declarations: readonly IndexDeclaration[]): Promise<readonly IndexProblem[]>
   /** Writes the next migration and its rollback from the Prisma schema; `undefined` where nothing has changed. */
   create(options: CreateOptions): Promise<CreatedMigration | undefined>
 }
@@ -68,6 +72,7 @@ export function createMigrator(options: MigratorOptions): Migrator {
     drift: () => drift(settings),
     plan: () => plan(settings),
     lint: (each) => lint(settings, each),
+    checkIndexes: (each) => withSession(settings, ({ session }) => checkIndexes(session.sql, each)),
     create: (each) => create(settings, each),
   }
 }

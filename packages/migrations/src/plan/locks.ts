@@ -1,32 +1,9 @@
-import type { AlterTableCmd, Node, RangeVar } from 'libpg-query'
-import { commandsOf } from '../create/data-loss.ts'
-import { listName, type QualifiedName, rangeName } from '../sql/names.ts'
+import type { Node, RangeVar } from 'libpg-query'
+import { constraintsIn } from '../lint/tree.ts'
+import { listName, rangeName } from '../sql/names.ts'
 import type { SqlStatement } from '../sql/parser.ts'
-import { isVolatileDefault } from './volatile.ts'
-
-/** PostgreSQL's table locks, weakest first: https://www.postgresql.org/docs/current/explicit-locking.html */
-export const lockModes = [
-  'AccessShare',
-  'RowShare',
-  'RowExclusive',
-  'ShareUpdateExclusive',
-  'Share',
-  'ShareRowExclusive',
-  'Exclusive',
-  'AccessExclusive',
-] as const
-
-export type LockMode = (typeof lockModes)[number]
-
-/** What a statement does to a table that is there already. */
-export interface TableEffect {
-  readonly table: QualifiedName
-  readonly lock: LockMode
-  /** Writes the whole table anew, indexes included, while the lock is held. */
-  readonly rewrites: boolean
-  /** Reads the whole table while the lock is held. */
-  readonly scans: boolean
-}
+import { alterTable } from './alter-table.ts'
+import { effect, type LockMode, lockModes, on, type TableEffect } from './effect.ts'
 
 /** The tables that a table points to by foreign keys; what a parse tree can't tell. */
 export type ForeignKeys = ReadonlyMap<string, readonly string[]>
@@ -61,22 +38,6 @@ function lockOf(name: string): TableEffect {
 function merge(a: TableEffect, b: TableEffect): TableEffect {
   const lock = lockModes.indexOf(a.lock) > lockModes.indexOf(b.lock) ? a.lock : b.lock
   return { ...a, lock, rewrites: a.rewrites || b.rewrites, scans: a.scans || b.scans }
-}
-
-function effect(
-  table: QualifiedName,
-  lock: LockMode,
-  work: 'rewrites' | 'scans' | 'none' = 'none',
-): TableEffect {
-  return { table, lock, rewrites: work === 'rewrites', scans: work !== 'none' }
-}
-
-function on(
-  relation: RangeVar | undefined,
-  lock: LockMode,
-  work?: 'rewrites' | 'scans' | 'none',
-): readonly TableEffect[] {
-  return relation ? [effect(rangeName(relation), lock, work)] : []
 }
 
 function effectsOf(tree: Node): readonly TableEffect[] {
@@ -139,83 +100,6 @@ const simple: readonly (readonly [kind: string, lock: LockMode, field: string])[
 function relationOf(tree: Node, field: string): RangeVar | undefined {
   const [statement] = Object.values(tree) as Record<string, RangeVar | undefined>[]
   return statement?.[field]
-}
-
-const weaker: Readonly<Record<string, LockMode>> = {
-  AT_ValidateConstraint: 'ShareUpdateExclusive',
-  AT_SetStatistics: 'ShareUpdateExclusive',
-  AT_SetOptions: 'ShareUpdateExclusive',
-  AT_ResetOptions: 'ShareUpdateExclusive',
-  AT_ClusterOn: 'ShareUpdateExclusive',
-  AT_DropCluster: 'ShareUpdateExclusive',
-  AT_AttachPartition: 'ShareUpdateExclusive',
-  AT_EnableTrig: 'ShareRowExclusive',
-  AT_DisableTrig: 'ShareRowExclusive',
-  AT_EnableTrigAll: 'ShareRowExclusive',
-  AT_DisableTrigAll: 'ShareRowExclusive',
-  AT_EnableTrigUser: 'ShareRowExclusive',
-  AT_DisableTrigUser: 'ShareRowExclusive',
-  AT_EnableAlwaysTrig: 'ShareRowExclusive',
-  AT_EnableReplicaTrig: 'ShareRowExclusive',
-}
-
-function alterTable(tree: Node): readonly TableEffect[] {
-  if (!('AlterTableStmt' in tree)) return []
-  const { relation, objtype } = tree.AlterTableStmt
-  if (!relation || (objtype !== 'OBJECT_TABLE' && objtype !== 'OBJECT_MATVIEW')) return []
-  return commandsOf(tree).flatMap((command) => alterCommand(rangeName(relation), command))
-}
-
-function alterCommand(table: QualifiedName, command: AlterTableCmd): readonly TableEffect[] {
-  const { subtype = '', def } = command
-  const constraint = def && 'Constraint' in def ? def.Constraint : undefined
-  if (subtype === 'AT_AddConstraint' && constraint) {
-    if (constraint.contype === 'CONSTR_FOREIGN') {
-      const work = constraint.skip_validation ? 'none' : 'scans'
-      return [effect(table, 'ShareRowExclusive', work), ...on(constraint.pktable, 'ShareRowExclusive')]
-    }
-    const scans = !constraint.skip_validation && !constraint.indexname
-    return [effect(table, 'AccessExclusive', scans ? 'scans' : 'none')]
-  }
-  if (subtype === 'AT_AddColumn' && def && 'ColumnDef' in def) {
-    const foreign = constraintsIn(def.ColumnDef.constraints).filter(
-      (each) => each.contype === 'CONSTR_FOREIGN',
-    )
-    const work = isVolatileDefault(def.ColumnDef) ? 'rewrites' : 'none'
-    return [
-      effect(table, 'AccessExclusive', work),
-      ...foreign.flatMap((each) => on(each.pktable, 'ShareRowExclusive')),
-    ]
-  }
-  if (def && 'PartitionCmd' in def) {
-    const child = on(
-      def.PartitionCmd.name,
-      'AccessExclusive',
-      subtype === 'AT_AttachPartition' ? 'scans' : 'none',
-    )
-    const lock =
-      subtype === 'AT_AttachPartition' || def.PartitionCmd.concurrent
-        ? 'ShareUpdateExclusive'
-        : 'AccessExclusive'
-    return [effect(table, lock), ...child]
-  }
-  if (subtype === 'AT_SetRelOptions' || subtype === 'AT_ResetRelOptions')
-    return [effect(table, 'ShareUpdateExclusive')]
-  const work = rewriting.has(subtype) ? 'rewrites' : scanning.has(subtype) ? 'scans' : 'none'
-  return [effect(table, weaker[subtype] ?? 'AccessExclusive', work)]
-}
-
-const rewriting = new Set([
-  'AT_AlterColumnType',
-  'AT_SetLogged',
-  'AT_SetUnLogged',
-  'AT_SetTableSpace',
-  'AT_SetAccessMethod',
-])
-const scanning = new Set(['AT_SetNotNull', 'AT_ValidateConstraint'])
-
-function constraintsIn(nodes: readonly Node[] | undefined) {
-  return nodes?.flatMap((each) => ('Constraint' in each ? [each.Constraint] : [])) ?? []
 }
 
 /** A new table with a foreign key locks the table it points to. */

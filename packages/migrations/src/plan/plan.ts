@@ -4,7 +4,8 @@ import { toScript } from '../deploy/script.ts'
 import { readMigrations } from '../folder.ts'
 import { isDataPending, type KnownMigration, readState } from '../history/state.ts'
 import type { Settings } from '../options.ts'
-import { type LockMode, predictEffects, type TableEffect } from './locks.ts'
+import type { LockMode, TableEffect } from './effect.ts'
+import { predictEffects } from './locks.ts'
 import { readForeignKeys, readSizes } from './sizes.ts'
 
 /** What a deployment would do, in order. */

@@ -1,0 +1,1 @@
+export { type CliHost, exitCodes, runCli } from './run-cli.ts'
