@@ -218,7 +218,7 @@ const texts: readonly (readonly [name: string, sql: string, rollback?: string])[
   ],
   [
     'dump_style',
-    `SELECT pg_catalog.set_config('search_path', '', false);\nSET check_function_bodies = false;\nSET client_min_messages = warning;\nSET default_tablespace = '';\nCREATE TABLE public.dumped (id integer NOT NULL);\nALTER TABLE ONLY public.dumped ADD CONSTRAINT dumped_pkey PRIMARY KEY (id);`,
+    `SELECT pg_catalog.set_config('search_path', '', false);\nSET check_function_bodies = false;\nSET client_min_messages = warning;\nSET default_tablespace = '';\nCREATE TABLE public.dumped (id integer NOT NULL);\nALTER TABLE ONLY public.dumped ADD CONSTRAINT dumped_pkey PRIMARY KEY (id);\nSELECT pg_catalog.set_config('search_path', 'public', false);`,
     'DROP TABLE public.dumped;',
   ],
   [
@@ -256,7 +256,7 @@ const texts: readonly (readonly [name: string, sql: string, rollback?: string])[
   [
     'grants',
     `GRANT SELECT ON shop TO PUBLIC;\nALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC;`,
-    'ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE SELECT ON TABLES FROM PUBLIC;',
+    'REVOKE SELECT ON shop FROM PUBLIC; ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE SELECT ON TABLES FROM PUBLIC;',
   ],
   [
     'rename',
@@ -268,10 +268,14 @@ const texts: readonly (readonly [name: string, sql: string, rollback?: string])[
     `ALTER TABLE "Post" ALTER COLUMN "title" SET DATA TYPE TEXT;\nALTER TABLE shop ALTER COLUMN id TYPE bigint USING id::bigint;`,
     `ALTER TABLE shop ALTER COLUMN id TYPE int; ALTER TABLE "Post" ALTER COLUMN "title" TYPE varchar(255);`,
   ],
-  ['savepoint', `SAVEPOINT one;\nCREATE TABLE saved (id int);\nRELEASE SAVEPOINT one;`, 'DROP TABLE saved;'],
+  [
+    'savepoint',
+    `BEGIN;\nSAVEPOINT one;\nCREATE TABLE saved (id int);\nRELEASE SAVEPOINT one;\nCOMMIT;`,
+    'DROP TABLE saved;',
+  ],
   [
     'temporary',
-    `CREATE TEMP TABLE scratch ON COMMIT DROP AS SELECT 1 AS n;\nINSERT INTO "Ärzte" SELECT 'temp;', n FROM scratch;`,
+    `START TRANSACTION;\nCREATE TEMP TABLE scratch ON COMMIT DROP AS SELECT 1 AS n;\nINSERT INTO "Ärzte" SELECT 'temp;', n FROM scratch;\nEND;`,
   ],
   [
     'detach',
