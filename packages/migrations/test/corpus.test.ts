@@ -55,33 +55,35 @@ describe('the corpus', () => {
     await client.connect()
     try {
       for (const { name, sql } of corpus) await writeFile(join(directory, `${name}.sql`), sql)
-      for (const { name } of corpus) {
-        const options = { env: { ...process.env, PGAPPNAME: name } }
-        await run(
-          'psql',
-          [
-            server.url,
-            '-X',
-            '-q',
-            '-o',
-            '/dev/null',
-            '-v',
-            'ON_ERROR_STOP=1',
-            '-f',
-            join(directory, `${name}.sql`),
-          ],
-          options,
-        )
-      }
+      // One session for all, with the name of each file before it.
+      const each = corpus.flatMap(({ name }) => [
+        '-c',
+        `SELECT 'file ${name}'`,
+        '-f',
+        join(directory, `${name}.sql`),
+      ])
+      await run('psql', [server.url, '-X', '-q', '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', ...each], {
+        env: { ...process.env, PGAPPNAME: 'corpus' },
+      })
       const { rows } = await client.query<{ log: string }>(
         "SELECT pg_read_file(pg_current_logfile('jsonlog')) AS log",
       )
       const lines = (rows[0]?.log ?? '').split('\n').filter(Boolean)
-      const entries = lines.map((line) => JSON.parse(line) as { application_name?: string; message?: string })
+      const logged = lines.map((line) => JSON.parse(line) as { application_name?: string; message?: string })
+      const byFile = new Map<string, string[]>()
+      let current: string[] = []
+      for (const { application_name: by, message = '' } of logged) {
+        if (by !== 'corpus' || !message.startsWith('statement: ')) continue
+        const text = message.slice('statement: '.length)
+        const next = /^SELECT 'file (.*)'$/.exec(text)?.[1]
+        if (next === undefined) current.push(text)
+        else {
+          current = []
+          byFile.set(next, current)
+        }
+      }
       for (const { name, sql } of corpus) {
-        const sent = entries
-          .filter((each) => each.application_name === name && each.message?.startsWith('statement: '))
-          .map((each) => (each.message ?? '').slice('statement: '.length))
+        const sent = byFile.get(name) ?? []
         const theirs = (await Promise.all(sent.map(tokensOf))).filter((text) => text !== '')
         const ours = await Promise.all((await splitSql(sql)).map(({ text }) => tokensOf(text)))
         expect(ours, name).toEqual(theirs)

@@ -37,7 +37,9 @@ describe('verify', () => {
       'unexpected type public.old',
     ])
     expect(await folder.rows("SELECT to_regclass('film') AS film")).toEqual([{ film: null }])
-    expect(await folder.rows("SELECT 1 FROM pg_database WHERE datname LIKE 'orgdb_scratch%'")).toEqual([])
+    expect(
+      await folder.rows(`SELECT 1 FROM pg_database WHERE datname LIKE 'orgdb_scratch_${process.pid}_%'`),
+    ).toEqual([])
   })
 })
 
