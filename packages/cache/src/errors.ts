@@ -16,7 +16,7 @@ export type CacheErrorCode =
   | 'DB_CACHE_LOADER_TIMEOUT'
   /** Redis did not answer within `commandTimeoutMs`; callers see it in events only. */
   | 'DB_CACHE_COMMAND_TIMEOUT'
-  /** The buffer of a write-behind is full, or it is closed: the value was not taken. */
+  /** The queue of a write-behind did not say whether it took a change, or could not be written when it was closed. */
   | 'DB_CACHE_WRITE_BEHIND'
 
 /** A failure of the cache itself. Callers of cached reads see only timeouts; the rest is in options and events. */

@@ -80,6 +80,9 @@ export async function startSentinel(): Promise<Topology> {
   const sentinel = spawn('redis-server', [join(directory, 'sentinel.conf'), '--sentinel'], {
     stdio: 'ignore',
   })
+  const end = (): boolean => sentinel.kill('SIGKILL')
+  // A test that fails early must not leave it behind.
+  process.once('exit', end)
   const nodes = [master, replica]
   const sentinels = [{ host: '127.0.0.1', port }]
   const watching = new Redis(port, '127.0.0.1', { retryStrategy: () => 50 })
@@ -94,7 +97,8 @@ export async function startSentinel(): Promise<Topology> {
     connect: () => new Redis({ sentinels, name: 'shop', password, sentinelRetryStrategy: () => 50 }),
     connectToOne: () => new Redis(shared(master.port)),
     async close() {
-      sentinel.kill('SIGKILL')
+      process.off('exit', end)
+      end()
       await once(sentinel, 'exit')
       await Promise.all(nodes.map((node) => node.stop()))
       await rm(directory, { recursive: true, force: true })
