@@ -1,5 +1,6 @@
 import { type DatabaseConfigInput, isDbError } from '@org/db-core'
 import { createDatabase } from '@org/db-core/client'
+import type { Outbox } from '@org/db-outbox'
 import { retry } from '@org/db-retry'
 import { PrismaClient } from '@org/prisma'
 import { metadata } from '@org/prisma/metadata'
@@ -11,16 +12,25 @@ export interface ShopOptions {
   readonly retries?: boolean
   /** Sees what is written, so that nothing sold is shown as if it were still there. Default: none. */
   readonly cache?: ShopCache
+  /** Takes the shop's events, in the commit of what they tell of. Default: none. */
+  readonly outbox?: Outbox
 }
 
 /** Opens the shop's database: the generated client with a pool, ambient transactions, retries and classified errors. */
-export function openDatabase(config: DatabaseConfigInput, { retries = true, cache }: ShopOptions = {}) {
+export function openDatabase(
+  config: DatabaseConfigInput,
+  { retries = true, cache, outbox }: ShopOptions = {},
+) {
   return createDatabase({
     ...config,
     applicationName: config.applicationName ?? 'shop',
     client: (adapter) => new PrismaClient({ adapter }),
     metadata,
-    use: [...(cache ? [cache.interceptor] : []), ...(retries ? [patience()] : [])],
+    use: [
+      ...(cache ? [cache.interceptor] : []),
+      ...(outbox ? [outbox] : []),
+      ...(retries ? [patience()] : []),
+    ],
   })
 }
 

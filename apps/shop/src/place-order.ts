@@ -31,7 +31,11 @@ export async function placeOrder(shop: Shop, request: OrderRequest): Promise<Ord
   }
 }
 
-async function takeAndStore({ films, orders }: Shop, id: string, request: OrderRequest): Promise<Order> {
+async function takeAndStore(
+  { films, orders, outbox }: Shop,
+  id: string,
+  request: OrderRequest,
+): Promise<Order> {
   const wanted = request.items.map(({ filmId }) => filmId)
   const found = new Map((await films.forSale(wanted)).map((film) => [film.id, film]))
   const missing = wanted.filter((filmId) => !found.has(filmId))
@@ -52,7 +56,14 @@ async function takeAndStore({ films, orders }: Shop, id: string, request: OrderR
     throw new ShopError('STOCK_TOO_LOW', 'Not enough copies left', { filmIds })
   }
   const priced = items.map((item) => ({ ...item, priceCents: found.get(item.filmId)?.priceCents ?? 0 }))
-  return orders.create({ id, customer: request.customer, items: priced })
+  const order = await orders.create({ id, customer: request.customer, items: priced })
+  const { customer, totalCents } = order
+  await outbox?.emit({
+    topic: 'order.placed',
+    key: `order:${id}`,
+    payload: { id, customer, totalCents, items: priced },
+  })
+  return order
 }
 
 function isUnknown(error: unknown): boolean {

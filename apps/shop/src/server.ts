@@ -1,4 +1,5 @@
-import type { DatabaseConfigInput } from '@org/db-core'
+import { type DatabaseConfigInput, installSchema } from '@org/db-core'
+import { createOutbox, outboxSchema } from '@org/db-outbox'
 import type { FastifyServerOptions } from 'fastify'
 import { openDatabase, type ShopDatabase, type ShopOptions } from './db.ts'
 import { openShopCache } from './film-cache.ts'
@@ -29,8 +30,9 @@ export interface Server {
 /** Connects to the database, then opens the API. @throws DbError when the database can't be reached */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const cache = openShopCache(options.redisUrl)
-  const db = openDatabase(options.database, { ...options, cache })
-  const app = createApp(createShop(db, cache), { logger: options.logger ?? false })
+  const outbox = createOutbox()
+  const db = openDatabase(options.database, { ...options, cache, outbox })
+  const app = createApp(createShop(db, cache, outbox), { logger: options.logger ?? false })
   const stop = async (): Promise<void> => {
     await app.close()
     await db.close()
@@ -38,6 +40,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   }
   try {
     await db.connect()
+    await installSchema(db.sql, [outboxSchema])
     const url = await app.listen({ host: options.host, port: options.port })
     return { url, db, stop }
   } catch (error) {

@@ -70,7 +70,8 @@ describe('checkInvariants', () => {
   const insert = `
     INSERT INTO film (id, title, price_cents, stock, updated_at) VALUES (1, 'One', 100, 8, now());
     INSERT INTO "order" (id, customer, total_cents) VALUES ('${placed.orderId}', 'Ann', 200);
-    INSERT INTO order_item (order_id, film_id, quantity, price_cents) VALUES ('${placed.orderId}', 1, 2, 100);`
+    INSERT INTO order_item (order_id, film_id, quantity, price_cents) VALUES ('${placed.orderId}', 1, 2, 100);
+    INSERT INTO orgdb.outbox (topic, key, op) VALUES ('order.placed', 'order:${placed.orderId}', 'e');`
 
   async function broken(sql: string, attempts: readonly Attempt[] = [placed]): Promise<readonly string[]> {
     const client = new pg.Client({ connectionString: database.url })
@@ -82,6 +83,7 @@ describe('checkInvariants', () => {
   }
   const stock = 'sold + left = loaded, for every film'
   const confirmed = 'every order that was confirmed is there once, as it was confirmed'
+  const told = 'every order has its one event in the feed, and no event is of an order that is not there'
   const other = 'every other order belongs to an answer that left it open'
 
   it('holds for what was sold as it was told', async () => {
@@ -101,7 +103,10 @@ describe('checkInvariants', () => {
     ])
   })
   it('sees a confirmed order that is gone', async () => {
-    expect(await broken('DELETE FROM "order"; UPDATE film SET stock = 10')).toEqual([confirmed])
+    expect(await broken('DELETE FROM "order"; UPDATE film SET stock = 10')).toEqual([confirmed, told])
+  })
+  it('sees an order that the feed does not tell of', async () => {
+    expect(await broken('DELETE FROM orgdb.outbox')).toEqual([told])
   })
   it('sees a refused order that is there', async () => {
     const wrong = await broken('', [{ ...placed, outcome: 'refused' }])

@@ -1,3 +1,5 @@
+import { installSchema } from '@org/db-core'
+import { createOutbox, outboxSchema } from '@org/db-outbox'
 import { type TestDatabase, testDatabase } from '@org/db-testing'
 import type { FastifyInstance } from 'fastify'
 import { openDatabase } from '../src/db.ts'
@@ -24,7 +26,10 @@ export interface TestShopOptions {
 }
 
 export async function emptyDatabase(): Promise<TestDatabase> {
-  return testDatabase({ name: 'shop', setup: await readMigrations() })
+  const database = await testDatabase({ name: 'shop', setup: await readMigrations() })
+  await using db = openDatabase({ url: database.url })
+  await installSchema(db.sql, [outboxSchema])
+  return database
 }
 
 export async function testShop({
@@ -36,15 +41,16 @@ export async function testShop({
 }: TestShopOptions = {}): Promise<TestShop> {
   const database = await emptyDatabase()
   const cache = openShopCache(redisUrl)
+  const outbox = createOutbox()
   const db = openDatabase(
     {
       url: through(database.url),
       environment: 'testing',
       pool: { max: poolMax, connectTimeoutMs },
     },
-    { retries, cache },
+    { retries, cache, outbox },
   )
-  const shop = createShop(db, cache)
+  const shop = createShop(db, cache, outbox)
   const app = createApp(shop)
   return {
     ...shop,

@@ -28,11 +28,13 @@ export function createNotifications(
   }: { readonly wake: Wake; readonly events: EventSource<OutboxEvents>; readonly isOn: boolean },
 ): Notifications {
   let timer: NodeJS.Timeout | undefined
+  let sentAt = 0
   let listeners = 0
   let session: { readonly ended: Promise<void>; readonly end: () => void } | undefined
 
   function send(): void {
     timer = undefined
+    sentAt = performance.now()
     // On nobody's behalf: the deadline of the caller who has committed is none of this statement.
     void restoreContext({}, () => host().sql.query(`NOTIFY ${channel}`)).catch((error: unknown) => {
       if (!isDbError(error, 'DB_CLOSED')) events.emit('outbox.failed', { task: 'notify', error })
@@ -77,7 +79,10 @@ export function createNotifications(
   return {
     announce() {
       wake.wake()
-      if (isOn) timer ??= setTimeout(send, coalesceMs)
+      if (!isOn || timer) return
+      const waitMs = sentAt + coalesceMs - performance.now()
+      if (waitMs <= 0) send()
+      else timer = setTimeout(send, waitMs)
     },
     listen() {
       if (!isOn) return () => undefined

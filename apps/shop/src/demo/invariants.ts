@@ -29,6 +29,14 @@ interface StoredOrder {
   readonly items: readonly { readonly filmId: number; readonly quantity: number }[]
 }
 
+/** Events of the feed beside the orders that they tell of. */
+interface OrderEvents {
+  readonly events: number
+  readonly orders: number
+  /** One without the other. */
+  readonly lonely: number
+}
+
 const ordersSql = `
   SELECT o.id, o.customer, o.total_cents AS "totalCents",
     coalesce(sum(i.quantity * i.price_cents), 0)::int AS "itemsCents",
@@ -43,6 +51,10 @@ const stockSql = `
 const strayItemsSql = `
   SELECT count(*)::int AS count FROM order_item i WHERE NOT EXISTS (SELECT FROM "order" o WHERE o.id = i.order_id)`
 
+const eventsSql = `
+  SELECT count(e.key)::int AS events, count(o.id)::int AS orders, count(*) FILTER (WHERE e.key IS NULL OR o.id IS NULL)::int AS lonely
+  FROM (SELECT key FROM orgdb.outbox WHERE topic = 'order.placed') e FULL JOIN "order" o ON e.key = 'order:' || o.id`
+
 /** Compares the database with what its customers were told. Nothing may be writing to it meanwhile. */
 export async function checkInvariants({
   url,
@@ -55,13 +67,23 @@ export async function checkInvariants({
     const stock = await client.query<{ id: number; stock: number; sold: number }>(stockSql)
     const stray = await client.query<{ count: number }>(strayItemsSql)
     const orders = await client.query<StoredOrder>(ordersSql)
+    const events = await client.query<OrderEvents>(eventsSql)
     return [
       ...checkStock(stock.rows, loaded),
       ...checkOrders(orders.rows, stray.rows[0]?.count ?? 0),
       ...checkAnswers(orders.rows, attempts),
+      ...events.rows.map(checkEvents),
     ]
   } finally {
     await client.end()
+  }
+}
+
+function checkEvents({ events, orders, lonely }: OrderEvents): Invariant {
+  return {
+    name: 'every order has its one event in the feed, and no event is of an order that is not there',
+    holds: lonely === 0 && events === orders,
+    detail: `${text(events)} events, ${text(orders)} orders`,
   }
 }
 
