@@ -198,10 +198,10 @@ describe('a failure of the real server', () => {
   })
 
   it('a pool that stays full', async () => {
-    const small = open(database.url, { pool: { max: 1, connectTimeoutMs: 100 } })
+    const small = open(database.url, { pool: { max: 1, connectTimeoutMs: 400 } })
     const exhausted: unknown[] = []
     small.events.on('database.connection.pool.exhausted', (payload) => void exhausted.push(payload))
-    const held = small.$queryRaw`SELECT 1 AS one FROM pg_sleep(0.5)`.then(() => undefined)
+    const held = small.$queryRaw`SELECT 1 AS one FROM pg_sleep(1.5)`.then(() => undefined)
     expect(await failure(() => small.user.count())).toMatchObject({
       code: 'DB_POOL_EXHAUSTED',
       retryable: true,
