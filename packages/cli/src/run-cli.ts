@@ -1,4 +1,3 @@
-import { isDbError } from '@org/db-core'
 import { help } from './help.ts'
 import { type ParsedArguments, parseArguments, UsageError } from './parse-arguments.ts'
 
@@ -34,14 +33,15 @@ export async function runCli(argv: readonly string[], host: CliHost): Promise<nu
     const { runMigrate } = await import('./run-migrate.ts')
     return await runMigrate(parsed, host)
   } catch (error) {
-    return report(error, parsed, host)
+    return await report(error, parsed, host)
   }
 }
 
 const refusals =
   /^DB_MIGRATIONS_(REFUSED|ZERO_DOWNTIME|POOLER|NOT_EMPTY|EDITED|FAILED|ROLLBACK_MISSING|ROLLBACK_UNFINISHED)$/
 
-function report(error: unknown, parsed: ParsedArguments | undefined, host: CliHost): number {
+async function report(error: unknown, parsed: ParsedArguments | undefined, host: CliHost): Promise<number> {
+  const { isDbError } = await import('@org/db-core')
   if (!isDbError(error) && !(error instanceof UsageError)) throw error
   const code = isDbError(error) ? error.code : 'USAGE'
   if (parsed?.json)

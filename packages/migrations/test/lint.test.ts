@@ -108,4 +108,16 @@ describe('lint and plan', () => {
     ])
     expect((await migrator.lint({ offline: true })).map(({ name }) => name)).toEqual(['1_film', '2_index'])
   })
+
+  it('count a partitioned table by its partitions, and a new one as empty', async () => {
+    await using folder = await project({
+      '1_event': `CREATE TABLE event (n int) PARTITION BY RANGE (n); CREATE TABLE event_1 PARTITION OF event FOR VALUES FROM (0) TO (90000);
+        INSERT INTO event SELECT n FROM generate_series(1, 20000) n; CREATE TABLE empty (n int PRIMARY KEY);`,
+    })
+    await folder.migrator().deploy()
+    await folder.rows('ANALYZE event')
+    await folder.write({ '2_index': 'CREATE INDEX ON event (n);\nCREATE INDEX ON empty (n);' })
+    const [planned] = (await folder.migrator().plan()).migrations
+    expect(planned?.statements.map(({ tables }) => tables[0]?.rows)).toEqual([20_000, 0])
+  })
 })
