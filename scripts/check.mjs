@@ -20,6 +20,7 @@ export async function check({ env, verbose = false }) {
     await attempt('Layers', () => node('scripts/check-layers.mjs')),
     await attempt('Dead exports and dependencies', () => node(toolFile('knip'), '--no-progress')),
     await attempt('Examples in the READMEs', () => node('scripts/check-readme.mjs')),
+    await attempt('Doc comments of exported names', () => node('scripts/check-docs.mjs')),
     await attempt('List of error codes', () => node('scripts/write-errors.mjs', '--check')),
     await attempt('Packages as published', () =>
       turbo(['check:package'], { env, verbose, timeoutMs: 600_000 }),

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // `node scripts/write-errors.mjs [--check]`: docs/errors.md, every error code of every package with the comment
-// above it in the source, so that the list can't be forgotten.
+// above it in the source, so that the list can't be forgotten. A code without a comment is an error.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
@@ -63,6 +63,11 @@ const sections = readdirSync(join(root, 'packages'))
     return `## @org/db-${name}\n\n| code | meaning |\n|---|---|\n${rows.join('\n')}\n`
   })
 const text = `# Error codes\n\nWritten by \`node scripts/write-errors.mjs\` from the sources. Match on \`code\`; messages may change.\n\n${sections.join('\n')}`
+const silent = sections.flatMap((section) => section.match(/^\| `\w+` \|\s+\|$/gm) ?? [])
+if (silent.length > 0) {
+  console.log(`Codes without a comment that says what they mean:\n${silent.join('\n')}`)
+  process.exit(1)
+}
 const target = join(root, 'docs/errors.md')
 if (process.argv.includes('--check')) {
   const same = readFileSync(target, 'utf8') === text

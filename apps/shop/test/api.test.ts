@@ -141,8 +141,8 @@ describe('POST /orders', () => {
   })
   it.each<[string, unknown, readonly string[]]>([
     ['nothing', {}, ['customer', 'items']],
-    ['null', null, ['']],
-    ['a list', [], ['']],
+    ['null', null, ['body']],
+    ['a list', [], ['body']],
     ['no items', { customer: 'A', items: [] }, ['items']],
     ['a blank customer', { customer: '  ', items: [{ filmId: 1, quantity: 1 }] }, ['customer']],
     ['a customer with NUL', { customer: 'a\u0000', items: [{ filmId: 1, quantity: 1 }] }, ['customer']],
@@ -194,12 +194,23 @@ describe('POST /orders', () => {
   ])('refuses %s', async (_case, body, status, code) => {
     expect(await post(body)).toMatchObject({ status, body: { error: { code } } })
   })
-  it('refuses other media types', async () => {
-    expect(await post('customer=A', { 'content-type': 'text/csv' })).toMatchObject({
-      status: 415,
-      body: { error: { code: 'NOT_JSON' } },
-    })
-  })
+  it.each(['{"customer":', '', '{"__proto__":{"x":1}}', 'null', '[]', '"text"'])(
+    'names the body where it is no object of JSON: %s',
+    async (body) => {
+      const answer = await post(body)
+      expect(answer.status).toBe(400)
+      expect(fields(answer.body)).toEqual(['body'])
+    },
+  )
+  it.each(['text/csv', 'text/plain', 'text/plain; charset=utf-8', 'application/x-www-form-urlencoded', ''])(
+    'refuses the media type %s',
+    async (type) => {
+      expect(await post('{"customer":"A"}', { 'content-type': type })).toMatchObject({
+        status: 415,
+        body: { error: { code: 'NOT_JSON' } },
+      })
+    },
+  )
 })
 
 describe('GET /orders/:id', () => {

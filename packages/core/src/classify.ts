@@ -1,3 +1,4 @@
+import { ConfigError } from './config-error.ts'
 import { constraintFields, fieldsOfColumns } from './constraint-fields.ts'
 import {
   ConstraintError,
@@ -38,7 +39,7 @@ export interface ClassifyHints {
 export function classify(error: unknown, hints: ClassifyHints = {}): DbError | undefined {
   if (isDbError(error)) return error
   const shape = readErrorShape(error)
-  const own = shape && ownError(shape, error, hints)
+  const own = shape && (ownError(shape, error, hints) ?? wrongPoolMode(shape, error))
   if (own) return own
   const found = shape && (understandText(shape) ?? understand(shape) ?? unknownOf(shape))
   if (!shape || !found) return undefined
@@ -76,6 +77,14 @@ function ownError(
     model: hints.model,
     action: hints.action,
   })
+}
+
+/** PgBouncer can't pass on what a direct connection says at its start, whatever asks for that connection. */
+function wrongPoolMode({ sqlState, text }: ErrorShape, cause: unknown): ConfigError | undefined {
+  if (sqlState !== '08P01' || !/unsupported startup parameter/.test(text)) return undefined
+  const problem =
+    'does not fit: a pooler answers, which refuses the startup parameters of direct; declare transaction or session'
+  return new ConfigError([{ field: 'pool.mode', problem }], { cause })
 }
 
 interface Finding extends SqlStateMeaning {
@@ -119,10 +128,6 @@ function understandPooler(text: string): Finding {
   }
   if (/no such database/.test(text)) return { code: 'DB_DATABASE_MISSING', notSent: true }
   if (/auth|password|no such user/i.test(text)) return { code: 'DB_AUTHENTICATION', notSent: true }
-  if (/unsupported startup parameter/.test(text)) {
-    const detail = ': PgBouncer takes no startup parameters, so pool.mode must be transaction or session'
-    return { code: 'DB_VALIDATION', notSent: true, detail }
-  }
   if (/shutting down|cannot connect|login has been failing|paused|disabled/.test(text)) return unreachable
   return lost
 }

@@ -1,4 +1,4 @@
-import { DbError } from './errors.ts'
+import { DbError, type DbErrorOptions } from './errors.ts'
 
 /** One wrong field of a configuration. */
 export interface ConfigProblem {
@@ -19,12 +19,12 @@ export type ConfigErrorCode =
 export class ConfigError extends DbError<ConfigErrorCode> {
   readonly problems: readonly ConfigProblem[]
 
-  constructor(problems: readonly ConfigProblem[]) {
+  constructor(problems: readonly ConfigProblem[], options: Pick<DbErrorOptions, 'cause'> = {}) {
     const lines = problems.map(
       ({ field, variable, problem }) =>
         `  ${field}${variable === undefined ? '' : ` (${variable})`}: ${problem}`,
     )
-    super('DB_CONFIG', `The database configuration is wrong:\n${lines.join('\n')}`)
+    super('DB_CONFIG', `The database configuration is wrong:\n${lines.join('\n')}`, options)
     this.problems = problems
   }
 }

@@ -314,13 +314,6 @@ const table: readonly Row[] = [
     true,
     'not-sent',
   ],
-  [
-    'pooler refuses a startup parameter',
-    server('08P01', { message: 'unsupported startup parameter: statement_timeout' }),
-    'DB_VALIDATION',
-    false,
-    'not-sent',
-  ],
   ['server full', server('53300', { severity: 'FATAL' }), 'DB_TOO_MANY_CONNECTIONS', true, 'not-sent'],
   [
     'named statement through a pooler',

@@ -1,3 +1,4 @@
+import { parseConfig } from '@org/db-core'
 import { pgBouncerIni } from '@org/db-core/pgbouncer'
 import { describe, expect, it } from 'vitest'
 
@@ -17,6 +18,11 @@ describe('pgBouncerIni', () => {
     expect(text).toContain('reserve_pool_size = 9')
     expect(text).toContain('query_wait_timeout = 8')
     expect(text).not.toContain('secret')
+  })
+
+  it('takes a parsed configuration, such as that of a database', () => {
+    const sizes = { serverMaxConnections: 100, instances: 20 }
+    expect(pgBouncerIni(parseConfig(config), sizes)).toBe(pgBouncerIni(config, sizes))
   })
 
   it('names every figure that cannot work', () => {

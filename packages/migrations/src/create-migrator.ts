@@ -45,7 +45,7 @@ export interface Migrator {
   create(options: CreateOptions): Promise<CreatedMigration | undefined>
 }
 
-/** @throws MigrationError `DB_MIGRATIONS_OPTIONS`, ConfigError */
+/** Makes a migrator; it connects when it is asked for something. @throws MigrationError `DB_MIGRATIONS_OPTIONS`, ConfigError */
 export function createMigrator(options: MigratorOptions): Migrator {
   const settings = toSettings(options)
   return {

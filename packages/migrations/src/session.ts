@@ -16,6 +16,7 @@ export interface Session extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** How the session reaches the database. */
 export interface SessionOptions {
   readonly url: string
   readonly ssl: DatabaseConfig['ssl']

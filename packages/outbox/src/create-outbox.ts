@@ -66,7 +66,7 @@ export interface Outbox extends Interceptor, Operator {
   close(): Promise<void>
 }
 
-/** @throws OutboxError DB_OUTBOX_OPTIONS when the database is created with it and an option is wrong */
+/** Makes an outbox, to be given to `createDatabase` as an interceptor. @throws OutboxError DB_OUTBOX_OPTIONS when that happens and an option is wrong */
 export function createOutbox(options: OutboxOptions = {}): Outbox {
   const { models = {}, upcasters = {}, notify = true, retention = {} } = options
   const events = createEvents<OutboxEvents>()

@@ -12,6 +12,7 @@ const actions = [
   'update',
   'delete',
 ] as const
+/** An action of Prisma's model object that a repository forwards to. */
 export type Action = (typeof actions)[number]
 
 /** The slice of Prisma's model object that is relied on. */

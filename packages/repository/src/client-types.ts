@@ -22,6 +22,7 @@ export type ClientWith<C, M extends string> = { readonly [P in M]: Delegate<C, M
 type At<T, K> = K extends keyof T ? T[K] : never
 type Args<C, M, Action extends Types.Public.Operation> = Types.Public.Args<Delegate<C, M>, Action>
 type Only<T, K> = { [P in keyof T as P extends K ? P : never]: T[P] }
+/** `Omit` that keeps each property's modifiers, for arguments of generic clients. */
 export type Without<T, K> = { [P in keyof T as P extends K ? never : P]: T[P] }
 
 /** What of a row, and which relations with it, to return: Prisma's `select`, `include` and `omit`. */

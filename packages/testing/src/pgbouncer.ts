@@ -44,6 +44,7 @@ export interface PgBouncerServer extends AsyncDisposable {
   stop(): Promise<void>
 }
 
+/** What a person can do where PgBouncer is missing. */
 export const pgBouncerHint =
   'Install it (Debian: apt-get install pgbouncer; macOS: brew install pgbouncer) to run the tests that use it'
 

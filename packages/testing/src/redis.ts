@@ -33,6 +33,7 @@ export interface RedisServer extends AsyncDisposable {
   stop(): Promise<void>
 }
 
+/** What a person can do where Redis is missing. */
 export const redisHint =
   'Install it (Debian: apt-get install redis-server; macOS: brew install redis) to run the tests that use it'
 

@@ -16,6 +16,8 @@ export function createApp(shop: Shop, options: Pick<FastifyServerOptions, 'logge
     // A request that was on its way when the shutdown began is answered, too.
     return503OnClosing: false,
   })
+  // Fastify takes text too; without its parser any body but JSON is 415.
+  app.removeContentTypeParser('text/plain')
   closeConnectionsAtShutdown(app)
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).send({ error: { code: 'ROUTE_NOT_FOUND', message: 'No such address' } }),

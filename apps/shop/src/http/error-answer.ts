@@ -73,12 +73,22 @@ const frameworkMessages: Readonly<Record<number, readonly [code: string, message
   415: ['NOT_JSON', 'The body must be JSON'],
 }
 
+/** Fastify's refusals of a body, by their codes. */
+const bodyProblems: Readonly<Record<string, string>> = {
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'Is empty',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'Is not valid JSON',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'Is not as long as it was said to be',
+}
+
 /** Fastify's own refusals carry a status; their texts are not for strangers. */
 function frameworkAnswer(error: unknown): ErrorAnswer | undefined {
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 0
   if (status < 400 || status >= 500) return undefined
-  const [code, message] = frameworkMessages[status] ?? ['BAD_REQUEST', 'The request is not valid']
-  return answer(status, code, message)
+  const message = bodyProblems[String((error as { readonly code?: unknown }).code)]
+  if (message !== undefined)
+    return answer(400, 'BAD_REQUEST', 'The request is not valid', { fields: [{ field: 'body', message }] })
+  const [code, text] = frameworkMessages[status] ?? ['BAD_REQUEST', 'The request is not valid']
+  return answer(status, code, text)
 }
 
 function answer(

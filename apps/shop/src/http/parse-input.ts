@@ -2,7 +2,7 @@ import type { z } from 'zod'
 
 /** One wrong field of a request. */
 export interface FieldProblem {
-  /** As JavaScript would reach it: `items[0].quantity`; empty for the whole input. */
+  /** As JavaScript would reach it: `items[0].quantity`; `body` for the whole of it. */
   readonly field: string
   readonly message: string
 }
@@ -33,8 +33,10 @@ function toProblems(issue: z.core.$ZodIssue): FieldProblem[] {
 }
 
 function fieldName(path: readonly PropertyKey[]): string {
-  return path
-    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
-    .join('')
-    .replace(/^\./u, '')
+  return (
+    path
+      .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+      .join('')
+      .replace(/^\./u, '') || 'body'
+  )
 }

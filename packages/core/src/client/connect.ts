@@ -4,7 +4,9 @@ import { ConfigError } from '../config-error.ts'
 import type { DatabaseEvents, EventSource } from '../events.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { DatabasePool } from './pool.ts'
-import { probePoolMode, wrongDeclaration } from './probe.ts'
+import { probeFrom, probePoolMode, wrongDeclaration } from './probe.ts'
+import { withSession } from './session.ts'
+import { sessionAddress } from './session-address.ts'
 import type { Settler } from './settle.ts'
 
 /** What connecting needs around it. */
@@ -20,8 +22,8 @@ export interface ConnectOptions {
 /** The first contact with the server. */
 export interface Connector {
   connect(): Promise<void>
-  /** What has been declared or found out. */
-  mode(): PoolMode | 'detect'
+  /** What was declared or found out; else it is found out at the address that sessions go to. */
+  modeOf(session: DatabaseConfig): Promise<PoolMode | 'detect'>
 }
 
 /** Makes the check that the server answers as the configuration says. */
@@ -40,7 +42,8 @@ export function createConnector({
       "SELECT current_setting('server_version') AS version",
     )
     const found = await probePoolMode(pool)
-    const wrong = mode === 'detect' ? undefined : wrongDeclaration(mode, found)
+    const declared = config.pool.mode
+    const wrong = declared === 'detect' ? undefined : wrongDeclaration(declared, found)
     if (wrong !== undefined) throw new ConfigError([{ field: 'pool.mode', problem: wrong }])
     mode = found
     await settler.prepare()
@@ -48,7 +51,12 @@ export function createConnector({
   }
 
   return {
-    mode: () => mode,
+    async modeOf(session) {
+      // Past the pooler nothing depends on its mode.
+      if (mode !== 'detect' || session.directUrl !== undefined) return mode
+      mode = await withSession(session, 'detect', (client) => probeFrom(client, sessionAddress(session)))
+      return mode
+    },
     async connect() {
       const startedAt = performance.now()
       try {

@@ -140,7 +140,10 @@ function assemble<Client extends PrismaClientLike>(
   const endings: (() => Promise<void>)[] = []
   const stops: (() => Promise<void>)[] = []
   const session: DatabaseMethods<Client>['session'] = (fn) =>
-    writing.track(async () => withSession(await sessionConfig(config, hosts), mode(), fn))
+    writing.track(async () => {
+      const reached = await sessionConfig(config, hosts)
+      return withSession(reached, await modeOf(reached), fn)
+    })
   let closing: Promise<void> | undefined
   const close: DatabaseMethods<Client>['close'] = ({ drainTimeoutMs = config.drainTimeoutMs } = {}) => {
     const scope = ambient.scope()
@@ -160,7 +163,7 @@ function assemble<Client extends PrismaClientLike>(
     lifecycle.end()
     events.emit('database.closed', { abandoned })
   }
-  const { connect: connectPrimary, mode } = createConnector({
+  const { connect: connectPrimary, modeOf } = createConnector({
     pool,
     lifecycle,
     settler,

@@ -13,25 +13,33 @@ const longestWaitMs = 1_000
 export async function probePoolMode(pool: DatabasePool): Promise<PoolMode> {
   const first = await pool.connect()
   try {
-    const announced = (first as unknown as { processID: number | null }).processID
-    if ((await backendOf(first)) === announced) return 'direct'
-    const second = new pg.Client({
-      ...pool.options,
-      connectionTimeoutMillis: longestWaitMs,
-      query_timeout: longestWaitMs,
-    })
-    second.on('error', () => undefined)
-    try {
-      await second.connect()
-      return (await sharesServers(first, second)) ? 'transaction' : 'session'
-    } catch {
-      // No server connection was left for the second client: only in session mode does an idle one keep its own.
-      return 'session'
-    } finally {
-      await second.end()
-    }
+    return await probeFrom(first, pool.options)
   } finally {
     first.release()
+  }
+}
+
+/** The same from a connection that is not the pool's, where that may have none to spare; `options`: how it was made. */
+export async function probeFrom(first: pg.ClientBase, options: pg.ClientConfig): Promise<PoolMode> {
+  const announced = (first as unknown as { processID: number | null }).processID
+  if ((await backendOf(first)) === announced) return 'direct'
+  const second = new pg.Client({
+    ...options,
+    connectionTimeoutMillis: longestWaitMs,
+    query_timeout: longestWaitMs,
+  })
+  second.on('error', () => undefined)
+  try {
+    await second.connect()
+    return (await sharesServers(first, second)) ? 'transaction' : 'session'
+  } catch (error) {
+    // A pooler that takes no more clients has said nothing about its mode.
+    if (/no more connections allowed|max_client_conn/.test(String(error))) throw error
+    // Else no server connection could be had beside the idle one of the first client. In transaction mode that one
+    // would have been given to the second, so it belongs to the first: session mode.
+    return 'session'
+  } finally {
+    await second.end()
   }
 }
 

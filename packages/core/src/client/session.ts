@@ -4,7 +4,7 @@ import type { DatabaseConfig, PoolMode } from '../config.ts'
 import { currentContext } from '../context.ts'
 import { DatabaseError } from '../database-error.ts'
 import { cancelled, deadlinePassed } from './database-client.ts'
-import { toTls } from './tls.ts'
+import { sessionAddress } from './session-address.ts'
 
 /** How long the server may take to say goodbye. */
 const farewellMs = 1_000
@@ -27,13 +27,7 @@ export async function withSession<T>(
       { outcome: 'not-sent' },
     )
   }
-  const client = new pg.Client({
-    connectionString: config.directUrl ?? config.url,
-    ssl: toTls(config.ssl),
-    application_name: config.applicationName,
-    connectionTimeoutMillis: config.pool.connectTimeoutMs,
-    keepAlive: true,
-  })
+  const client = new pg.Client(sessionAddress(config))
   let isBroken = false
   // What breaks while nothing runs is seen by the next statement.
   client.on('error', () => {

@@ -1,4 +1,4 @@
-import type { DatabaseConfigInput } from '../config.ts'
+import type { DatabaseConfig, DatabaseConfigInput } from '../config.ts'
 import { ConfigError, type ConfigProblem } from '../config-error.ts'
 import { parseConfig } from '../parse-config.ts'
 
@@ -15,13 +15,14 @@ export interface PgBouncerSizes {
 }
 
 /**
- * Returns the text of a `pgbouncer.ini` that fits a configuration: its own `directUrl` (else `url`) is the server
+ * Returns the text of a `pgbouncer.ini` that fits a configuration, such as `db.config`: its own `directUrl` (else `url`) is the server
  * behind, `pool.max` times the instances are the clients, and the server connections are what
  * `max_connections` leaves. https://www.pgbouncer.org/config.html
  * @throws ConfigError when the figures can't work
  */
-export function pgBouncerIni(input: DatabaseConfigInput, sizes: PgBouncerSizes): string {
-  const config = parseConfig(input)
+export function pgBouncerIni(input: DatabaseConfigInput | DatabaseConfig, sizes: PgBouncerSizes): string {
+  // Only what has been parsed has warnings.
+  const config = 'warnings' in input ? input : parseConfig(input)
   const { serverMaxConnections, instances = 1, reservedConnections = 10, port = 6432 } = sizes
   const target = new URL(config.directUrl ?? config.url)
   const database = decodeURIComponent(target.pathname.slice(1))

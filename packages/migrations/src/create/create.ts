@@ -14,6 +14,7 @@ import { openSession } from '../session.ts'
 import { markLosses } from './data-loss.ts'
 import { readPrismaSchema } from './prisma-schema.ts'
 
+/** What the next migration is called, and what it is made from. */
 export interface CreateOptions {
   /** What it does, in a few words; becomes part of the directory's name. */
   readonly name: string
@@ -28,6 +29,7 @@ export interface CreateOptions {
   readonly empty?: boolean
 }
 
+/** The migration that was written, with its SQL. */
 export interface CreatedMigration {
   readonly name: string
   readonly directory: string

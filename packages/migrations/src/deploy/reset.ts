@@ -5,6 +5,7 @@ import { quote } from '../session.ts'
 import { type DeployResult, deploy } from './deploy.ts'
 import { withSession } from './open-runner.ts'
 
+/** What must be said to reset a database. */
 export interface ResetOptions {
   /** The database's name, typed out by whoever wants its content gone. */
   readonly confirm: string

@@ -18,6 +18,7 @@ export interface Status {
   readonly invalidIndexes: readonly string[]
 }
 
+/** Where one migration stands, in the folder and in the database. */
 export interface MigrationStatus {
   readonly name: string
   readonly state: MigrationState
@@ -36,6 +37,7 @@ export interface MigrationStatus {
   readonly reversible: 'full' | 'lossy' | 'none' | 'unknown'
 }
 
+/** The version of one package's own tables. */
 export interface PackageStatus {
   readonly name: string
   /** The version that the database has; 0 for none. */

@@ -56,6 +56,7 @@ export async function advanceDataRun(
   )
 }
 
+/** Notes what the validation of a data migration found. */
 export async function noteProblems(
   sql: SqlExecutor,
   { id, direction }: Key,
@@ -67,6 +68,7 @@ export async function noteProblems(
   )
 }
 
+/** Notes that the rows are moved and validated. */
 export async function finishDataRun(sql: SqlExecutor, { id, direction }: Key): Promise<void> {
   await sql.query(
     `UPDATE orgdb.migration_data SET finished_at = clock_timestamp(), problems = NULL

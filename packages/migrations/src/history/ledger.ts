@@ -72,6 +72,7 @@ export async function readRuns(sql: SqlExecutor): Promise<readonly Run[]> {
     : []
 }
 
+/** Notes that a run begins, or that one which failed begins again where it stopped. */
 export async function startRun(
   sql: SqlExecutor,
   run: Pick<Run, 'id' | 'direction' | 'name' | 'checksum' | 'astHash'> & { readonly actor: string },
@@ -114,6 +115,7 @@ export async function markRunning(
   )
 }
 
+/** Notes why the run stopped; how far it came stays. */
 export async function failRun(sql: SqlExecutor, { id, direction }: Key, error: string): Promise<void> {
   await sql.query('UPDATE orgdb.migration_run SET error = $3 WHERE migration_id = $1 AND direction = $2', [
     id,
@@ -122,6 +124,7 @@ export async function failRun(sql: SqlExecutor, { id, direction }: Key, error: s
   ])
 }
 
+/** Notes that every statement of the run is done. */
 export async function finishRun(sql: SqlExecutor, { id, direction }: Key): Promise<void> {
   await sql.query(
     'UPDATE orgdb.migration_run SET finished_at = clock_timestamp(), error = NULL WHERE migration_id = $1 AND direction = $2',

@@ -93,5 +93,7 @@ export function prismaTable(schema: string): PrismaTable {
   }
 }
 
+/** Whether a row of Prisma's table is of a migration that is applied now. */
 export const isApplied = (row: HistoryRow): boolean => row.finishedAt !== null && row.rolledBackAt === null
+/** Whether it is of a migration that was begun, neither finished nor rolled back. */
 export const isUnfinished = (row: HistoryRow): boolean => row.finishedAt === null && row.rolledBackAt === null

@@ -6,6 +6,7 @@ import { readSizes } from '../plan/sizes.ts'
 import { lintSql } from './lint.ts'
 import type { Finding, TableSize } from './types.ts'
 
+/** Which migrations are held against the rules. */
 export interface LintOptions {
   /** Without the database: every migration of the folder, every table counts as big. Default `false`. */
   readonly offline?: boolean

@@ -13,6 +13,7 @@ export const lockModes = [
   'AccessExclusive',
 ] as const
 
+/** One of PostgreSQL's table locks. */
 export type LockMode = (typeof lockModes)[number]
 
 /** What a statement does to a table that is there already. */

@@ -13,6 +13,7 @@ export interface Plan {
   readonly migrations: readonly PlannedMigration[]
 }
 
+/** What a deployment would do for one migration. */
 export interface PlannedMigration {
   readonly name: string
   readonly description: string | undefined
@@ -22,6 +23,7 @@ export interface PlannedMigration {
   readonly data: boolean
 }
 
+/** One statement that would be run, and what it would do to which tables. */
 export interface PlannedStatement {
   /** Its place in the file, from 1. */
   readonly statement: number
@@ -33,6 +35,7 @@ export interface PlannedStatement {
   readonly tables: readonly PlannedTable[]
 }
 
+/** What a statement would do to a table, and how big that is. */
 export interface PlannedTable {
   /** `schema.table`, or `table` as the statement has it. */
   readonly table: string

@@ -6,6 +6,7 @@ import { type CatalogDifference, compareCatalogs, readCatalog } from './catalog.
 import { replayOne, withReplay } from './replay.ts'
 import { withScratch } from './scratch-database.ts'
 
+/** What the database has that its migrations have not, and the other way round. */
 export interface DriftResult {
   readonly drifted: boolean
   /** Expected is what the applied migrations make of an empty database, actual is the database. */

@@ -19,6 +19,7 @@ export interface VerifiedMigration {
   readonly afterAgain: readonly CatalogDifference[]
 }
 
+/** What the way up, back and up again showed for the whole folder. */
 export interface VerifyResult {
   readonly migrations: readonly VerifiedMigration[]
   /** Whether every rollback there is gives back the catalog as it was. */
