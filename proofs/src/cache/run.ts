@@ -14,6 +14,7 @@ export interface RunOptions {
   readonly processes: number
   readonly workers: number
   readonly seconds: number
+  readonly leastOperations: number
   readonly seed: number
   readonly signal: AbortSignal
 }
@@ -27,7 +28,7 @@ export interface RunResult {
 
 /** Lets the processes work, and pauses and restarts Redis at random meanwhile. */
 export async function run(options: RunOptions): Promise<RunResult> {
-  const { processes, seconds, seed, workers } = options
+  const { processes, seconds, seed, workers, leastOperations } = options
   const children = Array.from({ length: processes }, () => start(options))
   const end = (): void => {
     for (const child of children) child.kill('SIGKILL')
@@ -37,7 +38,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     await Promise.all(children.map(answerOf))
     const records = children.map((child) => answerOf(child) as Promise<Record>)
     for (const [process, child] of children.entries()) {
-      child.send({ seconds, seed, process, workers } satisfies Order)
+      child.send({ seconds, seed, process, workers, leastOperations } satisfies Order)
     }
     const disturbed = await disturb(options)
     return { records: await Promise.all(records), ...disturbed }
