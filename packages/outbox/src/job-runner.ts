@@ -9,6 +9,7 @@ import type { Parked } from './parked.ts'
 import type { RowSql } from './row-sql.ts'
 import { partitionCount } from './schema.ts'
 import type { Settler } from './settler.ts'
+import { isTransient } from './verdict.ts'
 
 /** What a job is to do. */
 export interface JobSpec {
@@ -153,8 +154,7 @@ export function createJobRunner(options: {
       } catch (failure) {
         const error = failure instanceof PartialFailure ? failure.cause : failure
         if (signal.aborted || isDbError(error, 'DB_OUTBOX_LEASE_LOST')) throw error
-        const isTransient = (error as { retryable?: unknown } | null)?.retryable === true
-        if (isTransient || (slice.length === 1 && attempt < Math.min(3, settings.maxAttempts))) {
+        if (isTransient(error) || (slice.length === 1 && attempt < Math.min(3, settings.maxAttempts))) {
           await pause(settings.minDelayMs * 2 ** Math.min(6, attempt - 1), signal)
           continue
         }

@@ -6,6 +6,7 @@ import { type Handler, PartialFailure } from './handler.ts'
 import { type Lease, leaseLost, type Membership } from './membership.ts'
 import type { FeedEvent } from './outbox-event.ts'
 import type { Parked, Verdict } from './parked.ts'
+import { backoffMs, isTransient, verdictOf } from './verdict.ts'
 
 /** What a lane needs around it. */
 export interface LaneOptions {
@@ -217,7 +218,7 @@ export class Lane {
       }
       breaker.failed(failure.error)
       if (isTransient(failure.error)) {
-        const delayMs = Math.max(this.#backoff(round + 1), breaker.waitMs)
+        const delayMs = Math.max(backoffMs(round + 1, settings), breaker.waitMs)
         events.emit('outbox.batch.retried', { consumer: settings.name, error: failure.error, delayMs })
         await pause(delayMs, signal)
         continue
@@ -276,28 +277,12 @@ export class Lane {
       finished,
     }: { readonly error: unknown; readonly started: number; readonly finished: number },
   ): Promise<void> {
-    const { parked } = this.#options
-    const verdict = this.#verdict(error, { started, finished })
+    const { parked, settings } = this.#options
+    const verdict = verdictOf(error, { started, finished, settings })
     const behind = others.filter(({ key }) => key === guilty.key)
     await parked.add([guilty, ...behind], { verdict, leases: this.#leases })
-    if (verdict.state === 'waiting' || this.#options.settings.afterDead === 'hold')
-      this.#blocked.add(guilty.key)
+    if (verdict.state === 'waiting' || settings.afterDead === 'hold') this.#blocked.add(guilty.key)
     this.#tell(guilty, verdict, error)
-  }
-
-  #verdict(
-    error: unknown,
-    { started, finished }: { readonly started: number; readonly finished: number },
-  ): Verdict {
-    const { maxAttempts, maxCrashes } = this.#options.settings
-    const isDead = finished >= maxAttempts || started - finished >= maxCrashes
-    return {
-      state: isDead ? 'dead' : 'waiting',
-      started,
-      finished,
-      delayMs: this.#backoff(finished),
-      reason: reasonOf(error),
-    }
   }
 
   #tell({ seq, model, key }: FeedEvent, { state, finished, delayMs }: Verdict, error: unknown): void {
@@ -308,12 +293,6 @@ export class Lane {
       events.emit('outbox.event.parked', { ...failure, retryAt: new Date(Date.now() + delayMs) })
       this.#options.onDelay(delayMs)
     }
-  }
-
-  #backoff(attempts: number): number {
-    const { minDelayMs, maxDelayMs } = this.#options.settings
-    const full = Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(30, Math.max(0, attempts - 1)))
-    return Math.round(full * (0.75 + Math.random() * 0.5))
   }
 
   /** Delivers what waits of one key, in order, until one fails again. */
@@ -327,7 +306,7 @@ export class Lane {
         if (state === 'dead' || !isDue) return
         if (started - finished >= settings.maxCrashes) {
           const error = new Error('the process ended while it was handled')
-          const verdict = this.#verdict(error, { started, finished })
+          const verdict = verdictOf(error, { started, finished, settings })
           await parked.fail(seq, verdict)
           this.#tell(event, verdict, error)
           return
@@ -338,7 +317,7 @@ export class Lane {
         if (failure) {
           if (signal.aborted) return
           breaker.failed(failure.error)
-          const verdict = this.#verdict(failure.error, { started: begun, finished: finished + 1 })
+          const verdict = verdictOf(failure.error, { started: begun, finished: finished + 1, settings })
           await parked.fail(seq, verdict)
           this.#tell(event, verdict, failure.error)
           return
@@ -388,22 +367,3 @@ export class Lane {
 }
 
 const waiting: Verdict = { state: 'waiting', started: 0, finished: 0, delayMs: 0, reason: undefined }
-
-/** Whether the error itself says that the same again can succeed: an outage, a deadlock, a limit. */
-function isTransient(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && (error as { retryable?: unknown }).retryable === true
-}
-
-/** For an operator to read; it lies beside the payload, in the same database. */
-function reasonOf(error: unknown): string {
-  const {
-    name = 'Error',
-    code,
-    message = String(error),
-  } = (error ?? {}) as {
-    readonly name?: string
-    readonly code?: unknown
-    readonly message?: string
-  }
-  return `${typeof code === 'string' ? code : name}: ${message}`.slice(0, 1_000)
-}
