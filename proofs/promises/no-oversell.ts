@@ -2,11 +2,12 @@ import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { type PostgresServer, startPgBouncer, startPostgres, whichServers } from '@org/db-testing'
 import { applyMigrations, type NoOversellResult, noOversell } from '@org/shop/no-oversell'
+import { type DisturbedRedis, startDisturbedRedis } from '../src/disturbed-redis.ts'
 import { oversellFigures } from '../src/oversell-figures.ts'
 import type { Check, Prove, ProveOptions } from '../src/proof.ts'
 
 export const title =
-  'A shop sells no copy twice and loses no order while customers fight over HTTP and backends are killed.'
+  'A shop sells no copy twice and loses no order while customers fight over HTTP, backends are killed and Redis is paused and killed.'
 
 const scales = {
   full: { runs: 5, customers: 200, seconds: 20, popularCopies: 60, killEveryMs: 1_000 },
@@ -19,6 +20,8 @@ interface Route {
   readonly poolMode: 'direct' | 'transaction'
   /** The URL of a database by this route. */
   readonly database: (name: string) => string
+  /** What its films are remembered in, disturbed all the while; by itself where there is none. */
+  readonly redis?: DisturbedRedis
 }
 
 export const prove: Prove = async (options) => {
@@ -42,6 +45,20 @@ export const prove: Prove = async (options) => {
     }
     checks.push(...(await proveRoute(pooled, server, options)))
   } else report.figure({ name: 'PgBouncer', value: `left out: ${bouncer?.detail}` })
+
+  const available = (await whichServers()).find((each) => each.server === 'redis')
+  if (available?.available) {
+    await using redis = await startDisturbedRedis()
+    const remembering: Route = { ...direct, name: 'with Redis', redis }
+    checks.push(...(await proveRoute(remembering, server, options)))
+    report.figure({ name: 'with Redis: paused', value: redis.paused })
+    report.figure({ name: 'with Redis: killed', value: redis.killed })
+    checks.push({
+      name: 'with Redis: Redis was paused and killed all the while',
+      passed: redis.paused > 0 && redis.killed > 0,
+      detail: `${redis.paused} times paused, ${redis.killed} times killed`,
+    })
+  } else report.figure({ name: 'Redis', value: `left out: ${available?.detail}` })
   return checks
 }
 
@@ -77,6 +94,7 @@ async function fight(
     url: route.database(database.name),
     directUrl: database.url,
     poolMode: route.poolMode,
+    ...(route.redis && { redisUrl: route.redis.url }),
     seed: run,
     signal,
     onProgress({ elapsedMs, placed, refused, unknown, killed, popularLeft }) {

@@ -5,12 +5,13 @@ import { runProof } from '../src/run.ts'
 
 // Prints what is left out on this machine; in CI a missing server fails.
 await missingServer('pgbouncer')
+await missingServer('redis')
 
 describe('no-oversell', () => {
-  it('holds in a short run, with backends being killed', { timeout: 120_000 }, async () => {
+  it('holds in a short run, with backends being killed', { timeout: 150_000 }, async () => {
     const outcome = await runProof(noOversell, {
       scale: 'short',
-      signal: AbortSignal.timeout(110_000),
+      signal: AbortSignal.timeout(140_000),
       progress: () => undefined,
     })
     expect(outcome.checks.filter(({ passed }) => !passed)).toEqual([])

@@ -11,6 +11,7 @@ try {
     host: '127.0.0.1',
     port: 0,
     retries: retriesFrom(process.env),
+    redisUrl: process.env.REDIS_URL || undefined,
   })
   process.once('disconnect', () => server.stop().catch(sayWhy))
   process.send?.({ url: server.url })

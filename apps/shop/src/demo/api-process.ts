@@ -12,6 +12,8 @@ export interface ApiProcessOptions {
   readonly poolMax?: number
   /** Default `true`. */
   readonly retries?: boolean
+  /** Of a Redis that the API remembers films in. Default none: it remembers them by itself. */
+  readonly redisUrl?: string
 }
 
 /** The API in a process of its own. */
@@ -34,6 +36,7 @@ export async function startApiProcess(options: ApiProcessOptions): Promise<ApiPr
       DB_POOL_MODE: options.poolMode ?? 'direct',
       DB_POOL_MAX: String(options.poolMax ?? 10),
       SHOP_RETRIES: (options.retries ?? true) ? 'on' : 'off',
+      REDIS_URL: options.redisUrl ?? '',
     },
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     // The packages' sources, so that nothing has to be built; tsx is found from `cwd`.

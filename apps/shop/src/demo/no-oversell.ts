@@ -22,6 +22,8 @@ export interface NoOversellOptions extends FightOptions {
   readonly poolMax?: number
   /** Whether the API repeats what failed without having changed anything. Default `true`. */
   readonly retries?: boolean
+  /** Of a Redis that the API remembers films in. Default none: it remembers them by itself. */
+  readonly redisUrl?: string
   /** Copies of each popular film; all others have 20. Default 60. */
   readonly popularCopies?: number
   /** Called when the films are there. */
