@@ -16,7 +16,10 @@ export interface MemoryResult {
  * no socket and no server, whose time would hide a difference of some microseconds. Returns how to undo it.
  */
 export function answerFromMemory(result: MemoryResult): () => void {
-  const answer = Buffer.concat([rowDescription(result), ...result.rows.map(dataRow), complete(result), ready])
+  const answer: Answer = {
+    description: rowDescription(result),
+    rows: Buffer.concat([...result.rows.map(dataRow), complete(result), ready]),
+  }
   const prototype = pg.Connection.prototype as unknown as Connectable
   const { connect } = prototype
   prototype.connect = function (port, host) {
@@ -28,6 +31,11 @@ export function answerFromMemory(result: MemoryResult): () => void {
   }
 }
 
+interface Answer {
+  readonly description: Buffer
+  readonly rows: Buffer
+}
+
 /** What the types of node-postgres leave out. */
 interface Connectable {
   stream: unknown
@@ -37,11 +45,12 @@ interface Connectable {
 /** As much of a socket as node-postgres uses. */
 class MemorySocket extends EventEmitter {
   writable = true
-  readonly #answer: Buffer
+  readonly #answer: Answer
   #started = false
   #parsed = false
+  #described = false
 
-  constructor(answer: Buffer) {
+  constructor(answer: Answer) {
     super()
     this.#answer = answer
   }
@@ -51,19 +60,32 @@ class MemorySocket extends EventEmitter {
   }
 
   write(message: Buffer, done?: () => void): boolean {
-    const type = String.fromCharCode(message[0] ?? 0)
-    if (!this.#started) {
+    if (this.#started) {
+      for (let at = 0; at < message.length; at += 1 + message.readInt32BE(at + 1))
+        this.#take(message[at] ?? 0)
+    } else {
       // The startup message is the only one without a type.
       this.#started = true
       this.#send(Buffer.concat([framed('R', int32(0)), ready]))
-    } else if (type === 'P') this.#parsed = true
-    else if (type === 'Q') this.#send(this.#answer)
-    else if (type === 'S') {
-      this.#send(Buffer.concat([...(this.#parsed ? [framed('1')] : []), framed('2'), this.#answer]))
-      this.#parsed = false
     }
     done?.()
     return true
+  }
+
+  /** One message; several may be written at once. */
+  #take(code: number): void {
+    const type = String.fromCharCode(code)
+    const { description, rows } = this.#answer
+    if (type === 'P') this.#parsed = true
+    else if (type === 'D') this.#described = true
+    else if (type === 'Q') this.#send(Buffer.concat([description, rows]))
+    else if (type === 'S') {
+      const parsed = this.#parsed ? [framed('1')] : []
+      const described = this.#described ? [description] : []
+      this.#send(Buffer.concat([...parsed, framed('2'), ...described, rows]))
+      this.#parsed = false
+      this.#described = false
+    }
   }
 
   end(): void {

@@ -1,4 +1,5 @@
 import type { SchemaMetadata } from './metadata.ts'
+import type { Operation } from './operation.ts'
 import type { SqlClient } from './sql.ts'
 
 /** Two copies of this package must know each other's databases. */
@@ -18,7 +19,34 @@ export interface DatabaseLike {
   readonly sql: SqlClient
   /** The PostgreSQL schema of models that name none; absent for the role's search path. */
   readonly config: { readonly schema?: string | undefined }
+  /** Whether interceptors stand before the database. */
+  readonly isIntercepted: boolean
+  /** Whether statements run with settings of a tenant, under which PostgreSQL refuses COPY. */
+  readonly isScoped: boolean
+  /** Whether every statement finds its tables by a search path of its own, so that none may be named with a schema. */
+  readonly isUnqualified: boolean
+  /** Runs the interceptors around an operation of the client whose last step, `last`, is not Prisma's. */
+  operate(request: OperateRequest, last: (operation: Operation) => Promise<unknown>): Promise<unknown>
+  /** `COPY … FROM STDIN`; joins the ambient transaction. `data` is in the format that `text` names. */
+  copy(text: string, data: readonly Buffer[]): Promise<void>
+  /** Runs SQL and reads its rows as Prisma would; `others` are the texts of the columns behind the fields. */
+  typedRows(
+    statement: TypedStatement,
+  ): Promise<readonly { readonly row: object; readonly others: readonly (string | null)[] }[]>
 }
+
+/** A statement whose first columns are fields of a model. */
+export interface TypedStatement {
+  readonly model: string
+  /** What the first columns are. An array of an enum has to be cast to `text[]`. */
+  readonly fields: readonly string[]
+  readonly text: string
+  /** The parameters as PostgreSQL reads them. */
+  readonly values: readonly string[]
+}
+
+/** An operation as Prisma would have it. */
+export type OperateRequest = Required<Pick<Operation, 'model' | 'action' | 'args'>>
 
 /**
  * The database object behind a client: for `db` itself, `db.$client` and `db.primary`. `undefined` for a plain

@@ -16,7 +16,13 @@ export { DbError, type DbErrorOptions, isDbError } from './errors.ts'
 export { createEvents, type DatabaseEvents, type EventSource, type Events } from './events.ts'
 export { fromEnv } from './from-env.ts'
 export { installSchema, SchemaInstallError, type SchemaPackage } from './install-schema.ts'
-export type { ConstraintMetadata, FieldMetadata, ModelMetadata, SchemaMetadata } from './metadata.ts'
+export type {
+  ConstraintMetadata,
+  FieldDefault,
+  FieldMetadata,
+  ModelMetadata,
+  SchemaMetadata,
+} from './metadata.ts'
 export { modelsOf } from './models-of.ts'
 export {
   compose,
@@ -33,3 +39,4 @@ export {
 } from './operation.ts'
 export { parseConfig } from './parse-config.ts'
 export type { SqlClient, SqlExecutor, SqlOptions } from './sql.ts'
+export { withoutFastPath } from './without-fast-path.ts'

@@ -4,6 +4,10 @@ export interface SchemaMetadata {
   readonly schemaHash: string
   readonly models: Readonly<Record<string, ModelMetadata>>
   readonly enums: Readonly<Record<string, readonly string[]>>
+  /** For enums with `@map`: their values as the database has them, each with its name in the client. */
+  readonly mappedEnums?: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** The enums' types in the database, where `@@map` gives them another name. */
+  readonly enumTypes?: Readonly<Record<string, string>>
   /** Every constraint that the schema declares, by its name in the database. */
   readonly constraints: Readonly<Record<string, ConstraintMetadata>>
 }
@@ -36,6 +40,8 @@ export interface FieldMetadata {
   readonly isList: boolean
   readonly isRequired: boolean
   readonly hasDefault: boolean
+  /** What it is when nothing is given; absent where the schema states none. */
+  readonly default?: FieldDefault
   readonly isUpdatedAt: boolean
   /** The database type as the schema states it: `['VarChar', ['255']]`. */
   readonly nativeType?: readonly [name: string, args: readonly string[]]
@@ -53,6 +59,11 @@ export interface FieldMetadata {
   /** Words of the comment that begin with `@`: `{ encrypted: true, pii: 'email' }` for `/// @encrypted @pii(email)`. */
   readonly annotations?: Readonly<Record<string, string | true>>
 }
+
+/** A default: a value in JSON's terms (`Decimal`, `BigInt` and `Json` as text), or a function such as `uuid(7)`. */
+export type FieldDefault =
+  | { readonly value: unknown }
+  | { readonly function: string; readonly args: readonly unknown[] }
 
 /** One constraint of a table. */
 export interface ConstraintMetadata {

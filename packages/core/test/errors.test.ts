@@ -201,7 +201,10 @@ describe('a failure of the real server', () => {
     const small = open(database.url, { pool: { max: 1, connectTimeoutMs: 400 } })
     const exhausted: unknown[] = []
     small.events.on('database.connection.pool.exhausted', (payload) => void exhausted.push(payload))
+    await small.connect()
     const held = small.$queryRaw`SELECT 1 AS one FROM pg_sleep(1.5)`.then(() => undefined)
+    // Prisma takes its time until it asks for a connection.
+    await new Promise((resolve) => setTimeout(resolve, 50))
     expect(await failure(() => small.user.count())).toMatchObject({
       code: 'DB_POOL_EXHAUSTED',
       retryable: true,

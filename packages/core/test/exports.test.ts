@@ -32,6 +32,7 @@ it('exports what the package promises, and no more', () => {
       'runInContext',
       'stages',
       'systemClock',
+      'withoutFastPath',
     ],
     './client': ['createDatabase', 'fromEnv'],
     './generator': ['serveGenerator', 'toMetadata'],

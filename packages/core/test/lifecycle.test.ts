@@ -168,8 +168,10 @@ describe('metrics', () => {
     await db.run({ requestId: 'r1' }, () => db.$queryRaw`SELECT 1 AS one FROM pg_sleep(0.45)`)
     const held = db.$queryRaw`SELECT 1 AS one FROM pg_sleep(0.2)`.then(() => undefined)
     const other = db.$queryRaw`SELECT 1 AS one FROM pg_sleep(0.2)`.then(() => undefined)
+    const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 50))
+    await pause()
     const waiting = db.user.count().then(() => undefined)
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await pause()
     expect(db.metrics()).toMatchObject({
       pool: { active: 2, idle: 0, waiting: 1, max: 2, total: 2 },
       connections: { opened: 2, closed: 0, failed: 0 },

@@ -8,6 +8,7 @@ import { boundTo } from './scope.ts'
 export interface AccessOptions {
   readonly id?: KeySpec
   readonly mapper?: MapperLike | undefined
+  readonly fastPath?: boolean | undefined
 }
 
 /** One repository's way to its rows: the model on the client of the moment, the key, the mapper. */
@@ -17,12 +18,15 @@ export class Access {
   readonly #name: string
   readonly #own: Binding
   readonly #mapper: MapperLike | undefined
+  readonly #fastPath: boolean
   #isRebound = false
 
-  constructor(repository: object, client: unknown, name: string, { id, mapper }: AccessOptions) {
+  constructor(repository: object, client: unknown, name: string, options: AccessOptions) {
+    const { id, mapper, fastPath = true } = options
     this.#repository = repository
     this.#name = name
-    this.#own = bind(client, name)
+    this.#fastPath = fastPath
+    this.#own = bind(client, name, fastPath)
     this.#mapper = mapper
     this.key = findKey(this.#own, id)
   }
@@ -40,7 +44,7 @@ export class Access {
   /** Finds the model on another client. */
   bindTo(client: unknown): Binding {
     this.#isRebound = true
-    return bind(client, this.#name)
+    return bind(client, this.#name, this.#fastPath)
   }
 
   /** What Prisma answers, started at once. */

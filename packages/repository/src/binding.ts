@@ -1,4 +1,11 @@
-import { classify, type DatabaseLike, databaseOf, kindOfAction, type ModelMetadata } from '@org/db-core'
+import {
+  classify,
+  type DatabaseLike,
+  databaseOf,
+  kindOfAction,
+  type ModelMetadata,
+  withoutFastPath,
+} from '@org/db-core'
 import { RepositoryError } from './errors.ts'
 
 /** The Prisma actions that a repository's own methods use. */
@@ -37,7 +44,7 @@ export interface Binding {
 }
 
 /** Finds the model on the client. @throws RepositoryError DB_REPOSITORY_CONFIG when there is none */
-export function bind(client: unknown, name: string): Binding {
+export function bind(client: unknown, name: string, fastPath = true): Binding {
   if (!isObject(client)) {
     throw new RepositoryError(
       'DB_REPOSITORY_CONFIG',
@@ -46,7 +53,8 @@ export function bind(client: unknown, name: string): Binding {
   }
   const database = databaseOf(client)
   // A model whose name a method of the database takes is on its `$client`.
-  const delegate: unknown = Reflect.get(database?.$client ?? client, name)
+  const own = fastPath ? (database?.$client ?? client) : withoutFastPath(database ?? client)
+  const delegate: unknown = Reflect.get(own, name)
   if (!isDelegate(delegate)) {
     throw new RepositoryError('DB_REPOSITORY_CONFIG', `The client has no model ${name}`)
   }
@@ -57,7 +65,7 @@ export function bind(client: unknown, name: string): Binding {
   const inTransaction = database ? () => database.inTransaction : () => ofTransaction
   return {
     delegate,
-    perform: performers(delegate, { model, metadata, inTransaction }),
+    perform: performers(delegate, { model, metadata, inTransaction, isDatabase: database !== undefined }),
     model,
     modelMetadata: metadata?.models[model],
     database,
@@ -67,6 +75,8 @@ export function bind(client: unknown, name: string): Binding {
 
 interface Origin extends Pick<Binding, 'model' | 'inTransaction'> {
   readonly metadata: DatabaseLike['metadata']
+  /** A `Database` classifies its errors itself. */
+  readonly isDatabase: boolean
 }
 
 /** Made once, because looking a method up through Prisma's proxies costs as much as all else that is done here. */
@@ -79,9 +89,10 @@ function performers(delegate: DelegateLike, origin: Origin): Binding['perform'] 
 function performer(
   delegate: DelegateLike,
   action: Action,
-  { model, metadata, inTransaction }: Origin,
+  { model, metadata, inTransaction, isDatabase }: Origin,
 ): (args: object) => Promise<unknown> {
   const method = delegate[action]
+  if (isDatabase) return (args) => method.call(delegate, args).then() as Promise<unknown>
   const fail = (error: unknown): never => {
     const hints = { model, action, kind: kindOfAction(action), metadata, inTransaction: inTransaction() }
     throw classify(error, hints) ?? error

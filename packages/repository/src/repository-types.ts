@@ -33,6 +33,8 @@ export interface RepositoryOptions<C, M, Mapping, K> {
   readonly id?: KeyOption<C, M, K>
   /** Largest `pageSize` that `page` accepts. Default 100 rows. */
   readonly maxPageSize?: number
+  /** `false` sends all lookups through Prisma, where a `Database` would answer them past it. Default `true`. */
+  readonly fastPath?: boolean
   /** Maps rows to a domain type and back. Default: rows as Prisma returns them. */
   readonly mapper?: Mapping
 }

@@ -22,6 +22,8 @@ export interface ConnectOptions {
 /** The first contact with the server. */
 export interface Connector {
   connect(): Promise<void>
+  /** What was declared or found out so far. */
+  mode(): PoolMode | 'detect'
   /** What was declared or found out; else it is found out at the address that sessions go to. */
   modeOf(session: DatabaseConfig): Promise<PoolMode | 'detect'>
 }
@@ -51,6 +53,7 @@ export function createConnector({
   }
 
   return {
+    mode: () => mode,
     async modeOf(session) {
       // Past the pooler nothing depends on its mode.
       if (mode !== 'detect' || session.directUrl !== undefined) return mode

@@ -1,23 +1,31 @@
-import type { DatabaseConfig } from '../config.ts'
+import type { DatabaseConfig, PoolMode } from '../config.ts'
 import { runInContext } from '../context.ts'
 import { DatabaseError } from '../database-error.ts'
 import type { DatabaseLike } from '../database-of.ts'
 import { createEvents, type DatabaseEvents } from '../events.ts'
 import { compose } from '../operation.ts'
 import { parseConfig } from '../parse-config.ts'
+import { withoutFastPathKey } from '../without-fast-path.ts'
 import { createAdapter } from './adapter.ts'
 import { createAmbient } from './ambient.ts'
 import { beginSql, transactionIdIn } from './begin.ts'
 import { checkUse } from './check-use.ts'
-import { createConnector } from './connect.ts'
+import { type Connector, createConnector } from './connect.ts'
+import { createCopy } from './copy.ts'
 import type { Begin } from './database-client.ts'
 import { createExtension } from './extension.ts'
 import { createFacade } from './facade.ts'
 import { hostsOf, serverOf, sessionConfig } from './failover/database-hosts.ts'
+import { type Bypass, bypassOf } from './fast/bypass.ts'
+import { createFastPath } from './fast/fast-path.ts'
+import { createFastServer, type FastServer } from './fast/fast-server.ts'
+import { createTypedRows } from './fast/typed-rows.ts'
 import { createHealthCheck } from './health.ts'
 import { forgetInstance, livingInstance } from './instances.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { logEvents } from './log-events.ts'
+import { createOperate } from './operate.ts'
+import { createPipeline } from './pipeline.ts'
 import { DatabasePool } from './pool.ts'
 import type { ReplicaMetrics } from './replicas/node.ts'
 import { createReplication } from './replicas/replication.ts'
@@ -40,7 +48,17 @@ import type { Database, DatabaseMethods, DatabaseOptions, PrismaClientLike } fro
 export function createDatabase<Client extends PrismaClientLike>(
   options: DatabaseOptions<Client>,
 ): Database<Client> {
-  const { client, metadata, use = [], instance, logger, rowSecurity, tenantSchema, ...input } = options
+  const {
+    client,
+    metadata,
+    use = [],
+    instance,
+    logger,
+    rowSecurity,
+    tenantSchema,
+    fastPath,
+    ...input
+  } = options
   checkUse(use)
   const config = parseConfig(input)
   for (const warning of config.warnings) process.emitWarning(warning, 'DbConfigWarning')
@@ -91,25 +109,34 @@ function assemble<Client extends PrismaClientLike>(
       isUnqualified: tenantSchema !== undefined,
     })
   const plains: PrismaClientLike[] = []
-  function clientOn(
-    adapter: ReturnType<typeof createAdapter>,
-    role: Pick<Parameters<typeof createExtension>[0], 'server' | 'consistency'>,
-  ): Client {
+  const servers = new Map<object, FastServer>()
+  let bypass: Bypass | undefined
+  let connector: Connector | undefined
+  function clientOn(on: DatabasePool, adapter: ReturnType<typeof createAdapter>, at = server): Client {
     const plain = options.client(adapter)
     plains.push(plain)
-    const extension = createExtension({
+    const isPrimary = on === pool
+    const pipeline = createPipeline({
       intercept: interceptors.length > 0 ? intercept : undefined,
-      ambient,
       lifecycle,
       events,
       slowQueryMs: config.slowQueryMs,
       metadata,
-      rowSecurity,
-      ...role,
+      server: at,
     })
-    return (plain.$extends as (extension: object) => Client)(extension)
+    const consistency = isPrimary ? replication.consistency : undefined
+    const extension = createExtension({ pipeline, ambient, rowSecurity, consistency })
+    const extended = (plain.$extends as (extension: object) => Client)(extension)
+    const isFast = metadata !== undefined && options.fastPath !== false && !tenantSchema
+    if (isPrimary && isFast) bypass = bypassOf(plain, adapter, metadata)
+    const mode = (): PoolMode | 'detect' => (isPrimary ? (connector?.mode() ?? config.pool.mode) : 'detect')
+    servers.set(
+      extended,
+      createFastServer({ pool: on, counter, mode, pipeline, client: extended, isReplica: !isPrimary }),
+    )
+    return extended
   }
-  const client = clientOn(adapterOn(pool), { server, consistency: replication.consistency })
+  const client = clientOn(pool, adapterOn(pool))
   const router =
     config.replicas.nodes.length === 0
       ? undefined
@@ -120,7 +147,7 @@ function assemble<Client extends PrismaClientLike>(
           primary: client,
           primaryAdapter: adapterOn(pool),
           adapter: adapterOn,
-          client: (adapter, at) => clientOn(adapter, { server: at, consistency: undefined }),
+          client: (adapter, at, on) => clientOn(on, adapter, at),
         })
   const transactions = createTransactions(client, {
     ambient,
@@ -142,7 +169,7 @@ function assemble<Client extends PrismaClientLike>(
   const session: DatabaseMethods<Client>['session'] = (fn) =>
     writing.track(async () => {
       const reached = await sessionConfig(config, hosts)
-      return withSession(reached, await modeOf(reached), fn)
+      return withSession(reached, connector ? await connector.modeOf(reached) : 'detect', fn)
     })
   let closing: Promise<void> | undefined
   const close: DatabaseMethods<Client>['close'] = ({ drainTimeoutMs = config.drainTimeoutMs } = {}) => {
@@ -163,7 +190,7 @@ function assemble<Client extends PrismaClientLike>(
     lifecycle.end()
     events.emit('database.closed', { abandoned })
   }
-  const { connect: connectPrimary, modeOf } = createConnector({
+  connector = createConnector({
     pool,
     lifecycle,
     settler,
@@ -172,14 +199,27 @@ function assemble<Client extends PrismaClientLike>(
     server,
   })
   const connect = async (): Promise<void> => {
-    await connectPrimary()
+    await connector?.connect()
     await router?.start()
   }
   const reader = createSqlClient({ ...around, lifecycle, withoutTenant: 'nothing' })
   const ask = (): Promise<unknown> => reader.query('SELECT 1')
 
   const replicas = (): readonly ReplicaMetrics[] => router?.metrics() ?? []
-  const facade = { ambient, transactions, connect, close, route: undefined, database: () => known }
+  const primary = servers.get(client) as FastServer
+  const fast =
+    bypass && metadata
+      ? createFastPath({
+          metadata,
+          schema: config.schema ?? 'public',
+          bypass,
+          ambient,
+          rowSecurity,
+          primary,
+          servers,
+        })
+      : undefined
+  const facade = { ambient, transactions, connect, close, route: undefined, fast, database: () => known }
   const routed = { ...facade, route: router?.route }
   const methods: DatabaseMethods<Client> = {
     connect,
@@ -239,7 +279,22 @@ function assemble<Client extends PrismaClientLike>(
     get transactionScope() {
       return ambient.scope()
     },
+    isIntercepted: interceptors.length > 0,
+    isScoped: rowSecurity !== undefined,
+    isUnqualified: tenantSchema !== undefined,
+    operate: createOperate({ ...replication, pipeline: primary.pipeline, ambient }),
+    copy: createCopy({ pool, ambient, lifecycle: writing, counter }),
+    typedRows: createTypedRows({
+      metadata,
+      schema: config.schema ?? 'public',
+      ambient,
+      rowSecurity,
+      primary,
+    }),
   }
+  Object.defineProperty(known, withoutFastPathKey, {
+    value: createFacade(client, { ...routed, fast: undefined }),
+  })
   const database = createFacade(client, routed, methods) as Database<Client>
   return database
 }

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { currentContext } from '../context.ts'
+import { currentContext, type DbContext } from '../context.ts'
 import { DatabaseError, type Outcome } from '../database-error.ts'
 import { requestCancel } from './cancel-request.ts'
 import { queryWith, type Settings } from './preset-query.ts'
@@ -30,6 +30,8 @@ export interface DatabaseClient extends pg.Client {
   readonly isBroken: boolean
   /** As the server said at the end of the last statement: idle, in a transaction, in a failed one. */
   readonly transactionStatus: TransactionStatus
+  /** Runs a statement of ours on behalf of `context`, within the same limits as every other. */
+  run(statement: OwnStatement, context: DbContext): Promise<void>
 }
 
 /** https://www.postgresql.org/docs/current/protocol-message-formats.html, ReadyForQuery */
@@ -46,6 +48,12 @@ export function transactionControl(sql: string): DatabaseError | undefined {
   if (!controls.test(sql)) return undefined
   const what = "SQL inside a transaction can't begin or end one: nest db.transaction, or throw to roll back"
   return new DatabaseError('DB_TRANSACTION_MISUSE', what, { outcome: 'not-sent' })
+}
+
+/** What node-postgres calls a submittable, and when it is done. */
+export interface OwnStatement {
+  readonly done: Promise<void>
+  submit(connection: never): null
 }
 
 /** Makes the pool's class of clients. `queryTimeoutMs`: longest run of a statement, 0 for no limit. */
@@ -79,10 +87,11 @@ export function databaseClientClass(
     override query(...args: never[]): never {
       const [first] = args as readonly unknown[]
       const text = typeof first === 'string' ? first : (first as { text?: unknown } | null)?.text
-      if (typeof args.at(-1) === 'function' || typeof text !== 'string')
+      const isOwn = typeof (first as { submit?: unknown } | null)?.submit === 'function'
+      if (isOwn || typeof args.at(-1) === 'function' || typeof text !== 'string')
         return super.query(...(args as unknown as [string])) as never
       if (endsTransaction.test(text)) return this.#end(text, args) as never
-      const limits = limitsOf(queryTimeoutMs)
+      const limits = limitsOf(queryTimeoutMs, currentContext())
       if (limits.refusal) return Promise.reject(limits.refusal) as never
       if (text === 'BEGIN' && this.beginWith) return limit(this, this.#begin(this.beginWith), limits) as never
       if (!this.#isWithin) return limit(this, this.#send(args), limits) as never
@@ -105,6 +114,13 @@ export function databaseClientClass(
       return text === 'COMMIT'
         ? running.then(assertCommitted)
         : limit(this, running, { timeoutMs: queryTimeoutMs, signal: undefined })
+    }
+
+    run(statement: OwnStatement, context: DbContext): Promise<void> {
+      const limits = limitsOf(queryTimeoutMs, context)
+      if (limits.refusal) return Promise.reject(limits.refusal)
+      this.query(statement as never)
+      return limit(this, statement.done, limits)
     }
 
     #send(args: readonly unknown[]): Promise<pg.QueryResult> {
@@ -152,8 +168,7 @@ interface Limits {
 }
 
 /** The shortest of the query timeout and the deadline of the caller's context. */
-function limitsOf(queryTimeoutMs: number): Limits {
-  const { deadlineAt, signal } = currentContext()
+function limitsOf(queryTimeoutMs: number, { deadlineAt, signal }: DbContext): Limits {
   if (signal?.aborted) return { timeoutMs: 0, signal, refusal: cancelled(signal, 'not-sent') }
   if (deadlineAt === undefined) return { timeoutMs: queryTimeoutMs, signal }
   const leftMs = deadlineAt - Date.now()

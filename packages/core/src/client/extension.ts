@@ -1,24 +1,16 @@
-import { classify } from '../classify.ts'
 import { currentContext } from '../context.ts'
 import { DatabaseError } from '../database-error.ts'
-import type { DatabaseEvents, EventSource } from '../events.ts'
-import type { SchemaMetadata } from '../metadata.ts'
-import { type compose, kindOfAction, type Operation } from '../operation.ts'
+import { kindOfAction, type Operation } from '../operation.ts'
 import type { Ambient } from './ambient.ts'
-import type { Lifecycle } from './lifecycle.ts'
+import { takeHandedOver } from './fast/handover.ts'
+import type { Pipeline } from './pipeline.ts'
 import type { Consistency } from './replicas/consistency.ts'
 import type { RowSecurity } from './row-security.ts'
 
 /** What the extension needs around it. */
 export interface ExtensionOptions {
-  /** The interceptors as one; absent where there is none. */
-  readonly intercept: ReturnType<typeof compose> | undefined
+  readonly pipeline: Pipeline
   readonly ambient: Ambient
-  readonly lifecycle: Lifecycle
-  readonly events: EventSource<DatabaseEvents>
-  readonly slowQueryMs: number
-  readonly metadata: SchemaMetadata | undefined
-  readonly server: string
   /** Absent where no policies are to be served. */
   readonly rowSecurity: RowSecurity | undefined
   /** Remembers writes; absent for a replica's client. */
@@ -57,13 +49,14 @@ function transactionIdOf(client: object): string {
  * concern, because each costs 10 to 20 µs per call and its own share of type checking.
  */
 export function createExtension(options: ExtensionOptions): object {
-  const { intercept, ambient, lifecycle, events, slowQueryMs, metadata, server, rowSecurity } = options
-  const { consistency } = options
+  const { pipeline, ambient, rowSecurity, consistency } = options
+  const { intercept } = pipeline
 
   function toDbError(error: unknown, operation: Operation): unknown {
-    const { model, action, kind } = operation
-    const inTransaction = operation.inTransaction && !isAlone()
-    return classify(error, { metadata, model, action, kind, inTransaction, server }) ?? error
+    return pipeline.toDbError(error, {
+      ...operation,
+      inTransaction: operation.inTransaction && !isAlone(),
+    })
   }
 
   /** Prisma sends a batch of one call, or of one merged query, without a transaction. */
@@ -115,27 +108,12 @@ export function createExtension(options: ExtensionOptions): object {
     return { ...internal, transaction: { kind: 'itx', id: transactionIdOf(scope.client) } }
   }
 
-  function end(operation: Operation, startedAt: number): void {
-    // What belongs to a transaction in progress must be able to end it, so only the transaction itself counts.
-    if (!operation.inTransaction) lifecycle.leave()
-    const durationMs = performance.now() - startedAt
-    if (durationMs >= slowQueryMs) reportSlow(operation, durationMs)
-  }
-
-  function reportSlow({ model, action, context }: Operation, durationMs: number): void {
-    events.emit('database.query.slow', {
-      action,
-      durationMs: Math.round(durationMs),
-      ...(model !== undefined && { model }),
-      ...(context.requestId !== undefined && { requestId: context.requestId }),
-      ...(context.tenant !== undefined && { tenant: context.tenant }),
-    })
-  }
-
   return {
     name: '@org/db-core',
     query: {
       async $allOperations(hook: HookParameters) {
+        const handed = takeHandedOver()
+        if (handed) return send(handed, hook)
         const { model, operation: action, args, __internalParams } = hook
         const batch = ambient.batch()
         const transaction = ambient.scope() ?? batch
@@ -154,12 +132,10 @@ export function createExtension(options: ExtensionOptions): object {
         // A batch is sent when all its operations have come this far.
         if (batch && operation.kind !== 'read') batch.canWrite = true
         const scope = ambient.scope()
-        if (scope?.ended) throw scope.ended
-        if (scope) scope.running += 1
-        if (!inTransaction) lifecycle.enter()
+        pipeline.begin(inTransaction, scope)
         // What is in a transaction is written when that commits.
         const endWrite = inTransaction || operation.kind === 'read' ? undefined : consistency?.begin()
-        const startedAt = performance.now()
+        const run = { inTransaction, scope, startedAt: performance.now() }
         try {
           const result = await start(operation, hook)
           endWrite?.()
@@ -169,8 +145,7 @@ export function createExtension(options: ExtensionOptions): object {
           endWrite?.(failure)
           throw failure
         } finally {
-          if (scope) scope.running -= 1
-          end(operation, startedAt)
+          pipeline.end(operation, run)
         }
       },
     },

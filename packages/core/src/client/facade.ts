@@ -3,6 +3,7 @@ import { databaseKey } from '../database-of.ts'
 import { kindOfAction } from '../operation.ts'
 import type { Ambient } from './ambient.ts'
 import { bindToCall, isPrismaPromise } from './call-promise.ts'
+import type { FastPath } from './fast/fast-path.ts'
 import { type Route, routedCall } from './replicas/routed-call.ts'
 import type { TransactionScope } from './transaction-scope.ts'
 import type { Transactions } from './transactions.ts'
@@ -17,6 +18,8 @@ export interface FacadeOptions {
   readonly route: Route | undefined
   /** What `databaseOf` finds; absent for a client that joins no transaction. */
   readonly database: (() => object) | undefined
+  /** Lookups past Prisma; absent where there are none. */
+  readonly fast: FastPath | undefined
 }
 
 /** Prisma's options of an interactive transaction. */
@@ -63,7 +66,9 @@ export function createFacade<Client extends object, Methods extends object = obj
       const bound = { base: client, value: value as Method, property, inside, ambient }
       return route?.replicaOnly ? replicaMethod(bound, route, (on) => on, client) : boundMethod(bound)
     }
-    return isDelegate(value) ? delegateFacade(property, value, { client, ambient, route }) : value
+    return isDelegate(value)
+      ? delegateFacade(property, value, { client, ambient, route, fast: options.fast })
+      : value
   }
 
   return new Proxy(client, {
@@ -84,7 +89,12 @@ export function createFacade<Client extends object, Methods extends object = obj
 function delegateFacade(
   model: PropertyKey,
   base: object,
-  { client, ambient, route }: Pick<FacadeOptions, 'ambient' | 'route'> & { readonly client: object },
+  {
+    client,
+    ambient,
+    route,
+    fast,
+  }: Pick<FacadeOptions, 'ambient' | 'route' | 'fast'> & { readonly client: object },
 ): object {
   const cache = new Map<PropertyKey, unknown>()
   const inside = (scope: TransactionScope): object => Reflect.get(scope.client ?? {}, model) as object
@@ -95,7 +105,8 @@ function delegateFacade(
       const value: unknown = Reflect.get(target, property, target)
       if (typeof value !== 'function') return value
       const bound = { base, value: value as Method, property, inside, ambient }
-      const method = methodOn(bound)
+      const slow = methodOn(bound)
+      const method = fast?.method({ delegate: String(model), action: String(property), slow, route }) ?? slow
       cache.set(property, method)
       return method
     },

@@ -29,7 +29,8 @@ export interface ConnectionMetrics {
 }
 
 /** A connection that is lent out. */
-export type PooledClient = pg.PoolClient & Pick<DatabaseClient, 'beginWith' | 'presetWith' | 'isBroken'>
+export type PooledClient = pg.PoolClient &
+  Pick<DatabaseClient, 'beginWith' | 'presetWith' | 'isBroken' | 'run'>
 
 /** A pool that counts, reports and can tell which connection was handed out. */
 export class DatabasePool extends pg.Pool {
@@ -41,6 +42,8 @@ export class DatabasePool extends pg.Pool {
   #failed = 0
   #onNextConnect: ((client: PooledClient) => void) | undefined
   #presetNext: Settings | undefined
+  /** Connections that are lent out and idle all the same: the fast path keeps them until the event loop turns. */
+  keptCount = 0
 
   /** `hosts`: the servers of a URL that names several. */
   constructor(config: DatabaseConfig, events: EventSource<DatabaseEvents>, hosts?: Hosts) {
@@ -149,8 +152,8 @@ export class DatabasePool extends pg.Pool {
   metrics(): { readonly pool: PoolMetrics; readonly connections: ConnectionMetrics } {
     return {
       pool: {
-        active: this.totalCount - this.idleCount,
-        idle: this.idleCount,
+        active: this.totalCount - this.idleCount - this.keptCount,
+        idle: this.idleCount + this.keptCount,
         waiting: this.waitingCount,
         max: this.#max,
         total: this.totalCount,
@@ -248,7 +251,7 @@ function refuseOpenTransactions(pool: pg.Pool): void {
 }
 
 /** The server, or our own limit, refused the statement, and the connection is as good as before. */
-function isOrdinary(error: unknown): boolean {
+export function isOrdinary(error: unknown): boolean {
   return (error as { severity?: unknown }).severity === 'ERROR' || isDbError(error)
 }
 

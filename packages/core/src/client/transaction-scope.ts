@@ -9,6 +9,8 @@ import type { TransactionOptions } from './types.ts'
 export interface OpenConnection {
   readonly connection: PooledClient
   readonly turnstile: Turnstile
+  /** Set when COMMIT or ROLLBACK is sent: from then on the connection may be anybody's. */
+  ended?: boolean
 }
 
 /** One transaction or savepoint as code inside it sees it. */

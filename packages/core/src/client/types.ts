@@ -44,6 +44,13 @@ export interface DatabaseOptions<Client extends PrismaClientLike> extends Databa
    */
   readonly tenantSchema?: TenantSchemaOptions
   /**
+   * Whether lookups by unique keys, lists of equalities and counts go past Prisma's client, by prepared statements on
+   * the same pool. They pass all interceptors and return what Prisma would. It takes `metadata`, and a client without
+   * extensions, query log and SQL comments; without them Prisma answers everything, and so
+   * it does with `tenantSchema`. Default `true`.
+   */
+  readonly fastPath?: boolean
+  /**
    * Makes the call return the living instance of that name in this process, if it was made from the same: for
    * frameworks that reload modules. Compared are the configuration, the source of functions, the schema and every
    * interceptor's name, stage and `options`. Where anything differs, the living one is closed and replaced. Default: none.

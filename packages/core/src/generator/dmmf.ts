@@ -1,8 +1,15 @@
 /** The slice of Prisma's DMMF that is read; the whole is not public API and grows with each release. */
 export interface Datamodel {
   readonly models: readonly DmmfModel[]
-  readonly enums: readonly { readonly name: string; readonly values: readonly { readonly name: string }[] }[]
+  readonly enums: readonly DmmfEnum[]
   readonly indexes: readonly DmmfIndex[]
+}
+
+/** An enum; `dbName` is set where the schema says `@map`. */
+export interface DmmfEnum {
+  readonly name: string
+  readonly dbName?: string | null
+  readonly values: readonly { readonly name: string; readonly dbName?: string | null }[]
 }
 
 /** A model. */
@@ -28,6 +35,7 @@ export interface DmmfField {
   readonly isUnique: boolean
   readonly isId: boolean
   readonly hasDefaultValue: boolean
+  readonly default?: unknown
   readonly isUpdatedAt?: boolean
   readonly nativeType?: readonly [string, readonly string[]] | null
   readonly relationName?: string

@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { ConstraintMetadata, FieldMetadata, ModelMetadata, SchemaMetadata } from '../metadata.ts'
-import type { Datamodel, DmmfField, DmmfModel } from './dmmf.ts'
+import type {
+  ConstraintMetadata,
+  FieldDefault,
+  FieldMetadata,
+  ModelMetadata,
+  SchemaMetadata,
+} from '../metadata.ts'
+import type { Datamodel, DmmfEnum, DmmfField, DmmfModel } from './dmmf.ts'
 
 /** Turns Prisma's DMMF into what the packages read. `schema` is the schema's text, of which the hash is kept. */
 export function toMetadata(datamodel: Datamodel, schema: string): SchemaMetadata {
@@ -10,8 +16,26 @@ export function toMetadata(datamodel: Datamodel, schema: string): SchemaMetadata
     enums: Object.fromEntries(
       datamodel.enums.map(({ name, values }) => [name, values.map((value) => value.name)]),
     ),
+    ...renamed('mappedEnums', datamodel.enums.map(mappedValues)),
+    ...renamed(
+      'enumTypes',
+      datamodel.enums.map(({ name, dbName }) => (dbName ? [name, dbName] : undefined)),
+    ),
     constraints: toConstraints(datamodel),
   }
+}
+
+type Entry = readonly [string, unknown] | undefined
+
+/** `{ [key]: … }` of the entries that there are, or nothing. */
+function renamed(key: string, entries: readonly Entry[]): object {
+  const found = entries.filter((entry) => entry !== undefined)
+  return found.length === 0 ? {} : { [key]: Object.fromEntries(found) }
+}
+
+function mappedValues({ name, values }: DmmfEnum): Entry {
+  if (values.every((value) => !value.dbName)) return undefined
+  return [name, Object.fromEntries(values.map((value) => [value.dbName ?? value.name, value.name]))]
 }
 
 function toModel(model: DmmfModel): ModelMetadata {
@@ -53,6 +77,7 @@ function toField(field: DmmfField): FieldMetadata {
     isList: field.isList,
     isRequired: field.isRequired,
     hasDefault: field.hasDefaultValue,
+    ...(field.default !== undefined && { default: toDefault(field.default) }),
     isUpdatedAt: field.isUpdatedAt ?? false,
     ...(field.nativeType && { nativeType: field.nativeType }),
     ...(field.kind === 'object' && field.relationName !== undefined && { relationName: field.relationName }),
@@ -67,6 +92,12 @@ function toField(field: DmmfField): FieldMetadata {
     ...(field.documentation !== undefined && { documentation: field.documentation }),
     ...(annotations && { annotations }),
   }
+}
+
+function toDefault(given: unknown): FieldDefault {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return { value: given }
+  const { name, args } = given as { readonly name: string; readonly args: readonly unknown[] }
+  return { function: name, args }
 }
 
 /** `@encrypted @pii(email)` → `{ encrypted: true, pii: 'email' }` */

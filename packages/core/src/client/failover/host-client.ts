@@ -2,6 +2,7 @@ import type pg from 'pg'
 import type { HostAddress } from '../../connection-url.ts'
 import { DatabaseError } from '../../database-error.ts'
 import type { DatabaseClient } from '../database-client.ts'
+import { WireStatement } from '../fast/wire-statement.ts'
 import type { HostConnection, Hosts } from './hosts.ts'
 
 type ClientClass = new (config?: string | pg.ClientConfig) => DatabaseClient
@@ -93,6 +94,10 @@ export function hostClientClass(Base: ClientClass, hosts: Hosts): ClientClass {
         running.catch((error: { readonly code?: unknown }) => {
           if (suspicious.has(error.code)) hosts.suspect()
         })
+      } else if (running instanceof WireStatement) {
+        running.onFailure = (error) => {
+          if (suspicious.has((error as { code?: unknown }).code)) hosts.suspect()
+        }
       }
       return running as never
     }

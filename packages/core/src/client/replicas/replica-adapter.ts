@@ -62,7 +62,8 @@ const ofMoment: ReadonlySet<DatabaseErrorCode> = new Set([
 /** A table or column of a migration that has not arrived; a read that writes, as some views do. */
 const ofReplica: ReadonlySet<string> = new Set(['42P01', '42703', '25006'])
 
-function rescueOf(error: unknown): Rescue | undefined {
+/** What a replica's failure means; `undefined` for one that another server would repeat. */
+export function rescueOf(error: unknown): Rescue | undefined {
   const found = classify(error, { kind: 'read' })
   if (!found) return undefined
   const code = found.code as DatabaseErrorCode

@@ -26,7 +26,7 @@ export interface RouterOptions {
   /** Makes the adapter of a pool. */
   readonly adapter: (pool: DatabasePool) => SqlDriverAdapterFactory
   /** Makes the user's client with our extension on an adapter of the server `host:port/database`. */
-  readonly client: (adapter: SqlDriverAdapterFactory, server: string) => object
+  readonly client: (adapter: SqlDriverAdapterFactory, server: string, pool: DatabasePool) => object
 }
 
 /** Sends reads to replicas. */
@@ -62,7 +62,7 @@ export function createRouter(options: RouterOptions): Router {
     const node = new ReplicaNode({
       name,
       weight: replica.weight,
-      client: options.client(adapter, `${name}${pathname}`),
+      client: options.client(adapter, `${name}${pathname}`, pool),
       pool,
       checkPool: questionPool(own),
       adapter: options.adapter(pool),

@@ -1,0 +1,83 @@
+import type { Row, UpdateData } from '../client-types.ts'
+import type { CreateInput, Result, UpdateInput } from '../repository-types.ts'
+
+/** What every bulk method takes. */
+export interface BulkOptions {
+  /** Ends the work between two statements; what was written is rolled back. */
+  readonly signal?: AbortSignal
+  /** Told after each statement how many of all rows are done. */
+  readonly onProgress?: (done: { readonly rows: number; readonly total: number }) => void
+}
+
+/** How rows are created. */
+export interface CreateManyOptions extends BulkOptions {
+  /** Leaves out rows whose key is taken already. Default `false`. */
+  readonly skipDuplicates?: boolean
+  /** Returns the rows as they are stored, in the order in which they were given. Default `false`. */
+  readonly returning?: boolean
+}
+
+/** How rows are created or changed. */
+export interface UpsertManyOptions<Field extends string> extends BulkOptions {
+  /** The fields of the unique by which rows are found. Default: the repository's key. */
+  readonly conflict?: readonly Field[]
+  /** The fields that a row which is there takes over. Default: those that the rows give, without the key. */
+  readonly merge?: readonly Field[]
+}
+
+/** One row to change. */
+export interface BulkChange<I, Data> {
+  readonly id: I
+  /** Values, or `{ set: value }`. */
+  readonly data: Data
+}
+
+/** What came of changes. */
+export interface UpdateManyResult<I> {
+  readonly count: number
+  /** Ids that no row has. */
+  readonly missing: readonly I[]
+}
+
+/** What came of an upsert; rows are in the order in which they were given. */
+export interface UpsertManyResult<T> {
+  readonly inserted: number
+  readonly updated: number
+  readonly rows: readonly { readonly row: T; readonly isNew: boolean }[]
+}
+
+/** Many rows at once, of one repository. */
+export interface Bulk<C, M extends string, Mapping, Where, I> {
+  /**
+   * Stores rows as Prisma's `createMany` would, by COPY or one statement. Interceptors see it as that.
+   * @throws RepositoryError DB_REPOSITORY_ARGUMENT for values that the fields can't have
+   */
+  createMany(
+    rows: readonly CreateInput<C, M, Mapping>[],
+    options?: CreateManyOptions & { readonly returning?: false },
+  ): Promise<{ readonly count: number }>
+  createMany(
+    rows: readonly CreateInput<C, M, Mapping>[],
+    options: CreateManyOptions & { readonly returning: true },
+  ): Promise<Result<C, M, Mapping, unknown>[]>
+  /**
+   * Gives each row values of its own, in one statement. Interceptors see an `update` for each row.
+   * @throws RepositoryError DB_REPOSITORY_ARGUMENT for nested writes, arithmetic, and a row that is given twice
+   */
+  updateMany(
+    changes: readonly BulkChange<I, UpdateInput<C, M, Mapping>>[],
+    options?: BulkOptions,
+  ): Promise<UpdateManyResult<I>>
+  /**
+   * Stores rows, or merges them into those that have their key. Interceptors see an `upsert` for each row.
+   * @throws RepositoryError DB_REPOSITORY_ARGUMENT for a row that is given twice, or without its key
+   */
+  upsertMany(
+    rows: readonly CreateInput<C, M, Mapping>[],
+    options?: UpsertManyOptions<keyof Row<C, M> & string>,
+  ): Promise<UpsertManyResult<Result<C, M, Mapping, unknown>>>
+  /** Gives all rows that the filter lets pass the same values: a change of status. */
+  setMany(where: Where, data: UpdateData<C, M>): Promise<{ readonly count: number }>
+  /** Deletes all rows that the filter lets pass. */
+  deleteMany(where: Where): Promise<{ readonly count: number }>
+}
