@@ -3,6 +3,7 @@ import { asSystem, rowSecurityPolicies, tenancy } from '@org/db-core/tenancy'
 import { BaseRepository } from '@org/db-repository'
 import { type TestDatabase, testDatabase } from '@org/db-testing'
 import { metadata } from '@org/prisma/metadata'
+import { sharedModels as shared } from '@org/prisma/shared-models'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { cache, memoryDriver, withCache } from '../src/index.ts'
 import { openCached } from './support/cached-database.ts'
@@ -31,7 +32,7 @@ beforeAll(async () => {
 afterAll(() => database?.drop())
 
 describe.each([
-  { layer: 'the column layer', options: () => ({ use: [tenancy()] }), url: () => database.url },
+  { layer: 'the column layer', options: () => ({ use: [tenancy({ shared })] }), url: () => database.url },
   { layer: 'row-level security', options: () => ({ rowSecurity: names }), url: () => url },
 ])('under $layer', ({ options, url: target }) => {
   it('no tenant is shown what another one has cached, nor is who names none', async () => {

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { restoreContext } from '../context.ts'
 
 /** What PostgreSQL says of a transaction whose COMMIT was not answered. */
 export type Settled = 'committed' | 'rolled-back' | 'unknown'
@@ -64,7 +65,9 @@ export function createSettler(pool: pg.Pool): Settler {
       const startedAt = performance.now()
       while (performance.now() - startedAt < longestMs) {
         try {
-          const status = await statusOf(id)
+          // Of the caller's context neither signal nor deadline: whatever they ended, this is to be known.
+          const deadlineAt = Date.now() + longestMs - (performance.now() - startedAt)
+          const status = await restoreContext({ deadlineAt }, () => statusOf(id))
           // The backend may not have noticed yet that its client is gone.
           if (status !== 'in progress') return status
         } catch (error) {
