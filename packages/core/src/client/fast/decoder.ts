@@ -28,7 +28,14 @@ const textTypes: ReadonlySet<number> = new Set([
 const same: Decode = (text) => text
 const integer: Decode = (text) => Number.parseInt(text, 10)
 const float: Decode = (text) => Number.parseFloat(text)
-const decimal: Decode = (text) => new Decimal(text)
+const decimal: Decode = (text) => {
+  try {
+    return new Decimal(text)
+  } catch {
+    // Money has signs and commas; Prisma says so in its own way.
+    throw undecodable
+  }
+}
 const json: Decode = (text) => JSON.parse(text) as unknown
 
 function bytes(text: string): Uint8Array {
