@@ -136,12 +136,19 @@ describe.skipIf(await missingServer('redis'))('write-behind in Redis', () => {
     const client = new Redis(server.url)
     const child = fork(fileURLToPath(new URL('support/write-behind-child.ts', import.meta.url)), {
       env: { ...process.env, TEST_URL: database.url, TEST_REDIS_URL: server.url },
+      // tsx is a dependency of this package, and is looked for from here.
+      cwd: fileURLToPath(new URL('..', import.meta.url)),
       execArgv: ['--conditions=@org/source', '--import', 'tsx'],
     })
     const accepted = new Map<number, number>()
     child.on('message', ({ id, views }: { id: number; views: number }) => accepted.set(id, views))
     const count = () => [...accepted.values()].reduce((sum, views) => sum + views, 0)
-    while (count() < 300) await once(child, 'message')
+    const died = once(child, 'exit').then(([code]) => {
+      throw new Error(`The child ended with ${code}`)
+    })
+    while (count() < 300) await Promise.race([once(child, 'message'), died])
+    // From here on its end is what is wanted.
+    died.catch(() => undefined)
     child.kill('SIGKILL')
     await once(child, 'exit')
 
