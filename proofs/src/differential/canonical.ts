@@ -1,7 +1,7 @@
 import { isDbError } from '@org/db-core'
 
 /** A result as text, with the type of each value and the order of keys. */
-export function canonical(value: unknown): string {
+function canonical(value: unknown): string {
   if (value === null || value === undefined || typeof value === 'boolean') return String(value)
   if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value)
   if (typeof value === 'bigint') return `${value}n`

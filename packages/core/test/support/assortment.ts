@@ -19,7 +19,7 @@ const time = new Date('1970-01-01T12:34:56.789Z')
 const uuid = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'
 
 /** A value for each column. */
-export const full: Prisma.AssortmentCreateInput = {
+const full: Prisma.AssortmentCreateInput = {
   text: 'a "quoted" \\ text',
   varchar: 'v',
   char: 'c',
