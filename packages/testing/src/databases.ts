@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import pg from 'pg'
 import { connected } from './connection.ts'
 
@@ -9,7 +10,7 @@ export interface TestDatabase {
   readonly name: string
   /** With user and password. */
   readonly url: string
-  /** Ends its connections and drops it. The server drops all of them anyway when it stops. */
+  /** Drops it; connections that have not ended by themselves within 500 ms are ended. The server drops all of them anyway when it stops. */
   drop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -53,6 +54,22 @@ function identifier(name: string, suffix: string): string {
   return `${word.slice(0, 40)}_${suffix}`
 }
 
+const departureMs = 500
+const departurePollMs = 20
+
+/**
+ * Waits a little for the sessions of a database to end. `pool.end()` of `pg` answers before its sockets are closed,
+ * and a connection that is terminated in that moment raises an error that nobody can catch.
+ */
+async function departed(admin: pg.Client, name: string): Promise<void> {
+  const until = Date.now() + departureMs
+  for (;;) {
+    const { rowCount } = await admin.query('SELECT FROM pg_stat_activity WHERE datname = $1 LIMIT 1', [name])
+    if (rowCount === 0 || Date.now() >= until) return
+    await setTimeout(departurePollMs)
+  }
+}
+
 /** Creates databases on the server at `url`, whose user may create databases. */
 export function postgresDatabases(url: string): PostgresDatabases {
   const templates = new Map<string, Promise<DatabaseTemplate>>()
@@ -66,6 +83,7 @@ export function postgresDatabases(url: string): PostgresDatabases {
   function handle(name: string): TestDatabase {
     const drop = () =>
       connected(url, async (admin) => {
+        await departed(admin, name)
         await admin.query(`DROP DATABASE IF EXISTS ${quote(name)} WITH (FORCE)`)
       })
     return { name, url: database(name), drop, [Symbol.asyncDispose]: drop }
@@ -100,6 +118,7 @@ export function postgresDatabases(url: string): PostgresDatabases {
         throw error
       }
       // A pool that is still closing its connections would make the first copies fail.
+      await departed(admin, name)
       await admin.query(`ALTER DATABASE ${quote(name)} ALLOW_CONNECTIONS false`)
       await admin.query('SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1', [
         name,

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { sharedPostgres, testDatabase } from '../src/index.ts'
 import { connection, rows } from './rows.ts'
@@ -68,5 +69,28 @@ describe('template', () => {
       "select datname from pg_database where datname like 'template_broken%'",
     )
     expect(left).toEqual([])
+  })
+})
+
+describe('drop', () => {
+  it('cuts off no connection that is just ending', async () => {
+    const database = await testDatabase()
+    const client = await connection(database.url)
+    const errors: Error[] = []
+    client.on('error', (error) => errors.push(error))
+    const dropped = database.drop()
+    await setTimeout(100)
+    await client.end()
+    await dropped
+    expect(errors).toEqual([])
+  })
+
+  it('cuts off what stays connected', async () => {
+    const database = await testDatabase()
+    const client = await connection(database.url)
+    const lost = new Promise<void>((resolve) => client.once('end', () => resolve()))
+    await database.drop()
+    await lost
+    await expect(connection(database.url)).rejects.toMatchObject({ code: '3D000' })
   })
 })
