@@ -6,9 +6,10 @@ import { type RowSql, rowSql } from './row-sql.ts'
 export interface CaptureOptions {
   /**
    * `client`: by this client, for writes that pass it. `trigger`: by the database, also for raw SQL, cascades and other
-   * programs; see `installTriggers`. Default `client`.
+   * programs; see `installTriggers`. `log`: as `trigger`, but read from the write-ahead log after the commit, so that
+   * writers pay nothing; see `createLogRelay` of `@org/db-outbox/log`. Default `client`.
    */
-  readonly by?: 'client' | 'trigger'
+  readonly by?: 'client' | 'trigger' | 'log'
   /** Whether updates carry the row as it was, too; deletes always do. Default `false`. */
   readonly before?: boolean
   /** Fields that stay out of the feed, such as secrets and personal data. Default: none. */
@@ -23,7 +24,7 @@ export interface CaptureOptions {
 /** One model whose rows are watched. */
 export interface CapturedModel {
   readonly rows: RowSql
-  readonly by: 'client' | 'trigger'
+  readonly by: 'client' | 'trigger' | 'log'
   readonly before: boolean
 }
 
@@ -43,8 +44,8 @@ export function capturedModels(
   return new Map(
     names.map((name) => {
       const { by = 'client', before = false, omit = [], cascades = 'refuse' } = models[name] ?? {}
-      // A trigger runs without the caller's search path.
-      const place = by === 'trigger' ? (schema ?? 'public') : schema
+      // A trigger and the log know nothing of the caller's search path.
+      const place = by === 'client' ? schema : (schema ?? 'public')
       const captured = { rows: rowSql(metadata, name, { omit, schema: place }), by, before }
       if (by === 'client' && cascades === 'refuse') refuseCascades(metadata, name)
       return [name, captured] as const

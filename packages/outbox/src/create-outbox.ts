@@ -1,5 +1,6 @@
 import {
   createEvents,
+  type EventSource,
   type Events,
   type Interceptor,
   type InterceptorHost,
@@ -62,8 +63,21 @@ export interface Outbox extends Interceptor, Operator {
   /** Makes table partitions ahead and drops those that nobody needs; running consumers do it by themselves. */
   maintain(): Promise<void>
   readonly outboxEvents: Events<OutboxEvents>
+  /** For the package's other entries. */
+  readonly '~inside': OutboxInside
   /** Closes all consumers, as closing the database does. */
   close(): Promise<void>
+}
+
+/** An outbox from inside; the tilde ranks it last in editors. */
+export interface OutboxInside {
+  readonly host: () => InterceptorHost
+  readonly captured: () => readonly CapturedModel[]
+  readonly events: EventSource<OutboxEvents>
+  /** Wakes consumers, after a commit. */
+  announce(): void
+  /** What is to be closed with the outbox. */
+  readonly parts: Set<{ close(): Promise<void> }>
 }
 
 /** Makes an outbox, to be given to `createDatabase` as an interceptor. @throws OutboxError DB_OUTBOX_OPTIONS when that happens and an option is wrong */
@@ -72,7 +86,7 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
   const events = createEvents<OutboxEvents>()
   const wake = createWake()
   const announced = new WeakSet<TransactionHooks>()
-  const consumers = new Set<Consumer>()
+  const parts = new Set<{ close(): Promise<void> }>()
   let host: InterceptorHost | undefined
   let captured: ReadonlyMap<string, CapturedModel> = new Map()
 
@@ -129,7 +143,7 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
   }
 
   const close = async (): Promise<void> => {
-    await Promise.all([...consumers].map((consumer) => consumer.close()))
+    await Promise.all([...parts].map((part) => part.close()))
     await notifications.close()
   }
   const maintain = (): Promise<void> => maintainFeed(sql(), events, retention)
@@ -151,6 +165,7 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
       if (metadata) refuseNested(operation, metadata, captured)
       const model = captured.get(operation.model ?? '')
       if (!model) return next(operation)
+      if (model.by === 'log') return next(operation)
       return model.by === 'client' ? capture(operation, next, model) : passed(operation, next)
     },
     async emit(given) {
@@ -178,7 +193,7 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
         jobs: source,
         maintain,
       })
-      consumers.add(consumer)
+      parts.add(consumer)
       return consumer
     },
     once: ({ scope, id }, fn) =>
@@ -201,6 +216,13 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
     },
     maintain,
     outboxEvents: events,
+    '~inside': {
+      host: attached,
+      captured: () => [...captured.values()],
+      events,
+      announce: notifications.announce,
+      parts,
+    },
     close,
     ...createOperator(sql, settler, source),
   }

@@ -20,6 +20,10 @@ export type OutboxErrorCode =
   | 'DB_OUTBOX_LEASE_LOST'
   /** What was to be delivered again has already been dropped by retention. */
   | 'DB_OUTBOX_RETENTION'
+  /** The server or the database is not set up for reading changes from its log; the message names all that is missing. */
+  | 'DB_OUTBOX_LOG_SETUP'
+  /** The server has dropped log that was not read yet: changes are missing until a backfill. */
+  | 'DB_OUTBOX_LOG_LOST'
   /** The outbox or the consumer is closed. */
   | 'DB_OUTBOX_CLOSED'
 

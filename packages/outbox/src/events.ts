@@ -40,6 +40,14 @@ export interface OutboxEvents {
     readonly events: number
     readonly failed: number
   }
+  /** The server keeps more log for a relay than `alarmBytes`; with less than 0 `safeBytes` left it drops it. */
+  'outbox.log.retained': {
+    readonly slot: string
+    readonly retainedBytes: number
+    readonly safeBytes: number | undefined
+  }
+  /** Changes before now are missing in the feed: the slot is new, or the server dropped log that was not read. Backfill the models. */
+  'outbox.log.gap': { readonly slot: string; readonly models: readonly string[]; readonly error?: unknown }
   /** Work in the background failed and will be tried again. */
   'outbox.failed': { readonly task: string; readonly error: unknown }
 }

@@ -7,6 +7,8 @@ export interface RowSql {
   readonly metadata: ModelMetadata
   /** Quoted, with its schema where one is known. */
   readonly table: string
+  /** Columns that the row is made of, not quoted. */
+  readonly columns: readonly string[]
   /** Columns of the key, quoted. */
   readonly idColumns: readonly string[]
   /** The row named `alias` as jsonb: its fields by their Prisma names, as `JSON.stringify` would write Prisma's values. */
@@ -48,6 +50,7 @@ export function rowSql(
     model: name,
     metadata: model,
     table: `${place === undefined ? '' : `${quote(place)}.`}${quote(model.table)}`,
+    columns: columns.map(({ column }) => column),
     idColumns: model.id.map((field) => quote(columnOf(field))),
     row(alias) {
       const parts: string[] = []

@@ -155,5 +155,16 @@ BEGIN
 END $$;
 `
 
+/** How far the log of the server has been read into the feed. */
+const log = `
+CREATE TABLE orgdb.outbox_log (
+  slot text PRIMARY KEY,
+  -- Of the last transaction that was stored.
+  position pg_lsn NOT NULL,
+  -- How many of its changes, where it is stored in parts; NULL for all.
+  partly bigint
+);
+`
+
 /** The feed's own tables, for core's `installSchema(db.sql, [outboxSchema])`. */
-export const outboxSchema: SchemaPackage = { name: 'outbox', versions: [tables + balance] }
+export const outboxSchema: SchemaPackage = { name: 'outbox', versions: [tables + balance, log] }

@@ -38,7 +38,8 @@ BEGIN
       FROM stale o LEFT JOIN fresh n ON ${same} WHERE n.${first} IS NULL;
     ${insert} SELECT ${topic}, ${rows.key('n')}, CASE WHEN o.${first} IS NULL THEN 'c' ELSE 'u' END, ${rows.row('n')},
         ${before ? `CASE WHEN o.${first} IS NOT NULL THEN ${rows.row('o')} END` : 'NULL'}
-      FROM fresh n LEFT JOIN stale o ON ${same} WHERE o IS DISTINCT FROM n;
+      -- By image: types such as json and xml have no equality.
+      FROM fresh n LEFT JOIN stale o ON ${same} WHERE o.${first} IS NULL OR o *<> n;
   ELSIF TG_OP = 'DELETE' THEN
     ${insert} SELECT ${topic}, ${rows.key('o')}, 'd', NULL, ${rows.row('o')} FROM stale o;
   ELSE

@@ -36,7 +36,7 @@ describe('partitions', () => {
       name: 'shared',
       from: 'now',
       concurrency: 2,
-      leaseMs: 600,
+      leaseMs: 3_000,
       handle: async (events: readonly OutboxEvent[]) => void got.push(...events),
     } as const
     const one = collector(outbox, options).consumer

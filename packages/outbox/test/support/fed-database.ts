@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { installSchema } from '@org/db-core'
 import { createDatabase, type Database, type DatabaseOptions } from '@org/db-core/client'
-import { type TestDatabase, testDatabase } from '@org/db-testing'
+import { type PostgresServer, type TestDatabase, testDatabase } from '@org/db-testing'
 import { PrismaClient } from '@org/prisma'
 import { metadata } from '@org/prisma/metadata'
 import {
@@ -27,9 +27,13 @@ export interface FedDatabase {
 export async function fedDatabase(
   options: OutboxOptions = {},
   config: Omit<Partial<DatabaseOptions<PrismaClient>>, 'url' | 'client'> = {},
+  server?: PostgresServer,
 ): Promise<FedDatabase> {
   const migration = new URL('../../../../prisma/migrations/0001_init.sql', import.meta.url)
-  const database = await testDatabase({ name: 'outbox', setup: await readFile(migration, 'utf8') })
+  const template = { name: 'outbox', setup: await readFile(migration, 'utf8') }
+  const database = server
+    ? await (await server.template(template)).createDatabase()
+    : await testDatabase(template)
   const opened: Database<PrismaClient>[] = []
   function open(given: OutboxOptions): { readonly db: Database<PrismaClient>; readonly outbox: Outbox } {
     const outbox = createOutbox(given)
