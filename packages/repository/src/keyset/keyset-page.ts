@@ -130,24 +130,26 @@ function placesOf({ rows, beyond, columns, isForward, position }: PageRows): {
   readonly end: Position | undefined
   behind(index: number): Position
 } {
-  const keys = rows.map((row) => keyOf(row, columns))
-  const [first, last] = [keys[0], keys.at(-1)]
+  const keyAt = (index: number): readonly unknown[] | undefined => {
+    const row = rows[index]
+    return row && keyOf(row, columns)
+  }
+  const last = rows.length - 1
+  const [first, end] = [keyAt(0), keyAt(last)]
   // An empty page lies where its cursor is.
-  if (!first || !last) return { start: position, end: position, behind: () => position as Position }
+  if (!first || !end) return { start: position, end: position, behind: () => position as Position }
   const outer = beyond && keyOf(beyond, columns)
   // A place that begins with its own row tells nothing about the row before it.
   const origin = position && (position.side === 'after') === isForward ? position.values : undefined
   const [previous, next] = isForward ? [origin, outer] : [outer, origin]
-  const run = runOf(first, last)
-  const behind = (index: number): Position => ({
-    side: 'after',
-    values: keys[index] ?? last,
-    level: levelOf(keys[index] ?? last, keys[index + 1] ?? next, columns),
-    run,
-  })
+  const run = runOf(first, end)
+  const behind = (index: number): Position => {
+    const values = keyAt(index) ?? end
+    return { side: 'after', values, level: levelOf(values, keyAt(index + 1) ?? next, columns), run }
+  }
   return {
     start: { side: 'before', values: first, level: levelOf(first, previous, columns), run },
-    end: behind(keys.length - 1),
+    end: behind(last),
     behind,
   }
 }

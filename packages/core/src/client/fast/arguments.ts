@@ -1,3 +1,4 @@
+import type { FieldMetadata } from '../../metadata.ts'
 import { isPlain } from './conditions.ts'
 import { columnField, columnSql, type Table } from './table.ts'
 
@@ -9,8 +10,12 @@ export interface Request {
   readonly fields: readonly string[]
   /** ` ORDER BY …`, or nothing. */
   readonly orderBy: string
+  /** The fields of the order. */
+  readonly orderFields: readonly string[]
   readonly take: number | undefined
   readonly skip: number | undefined
+  /** Whether `take` is written into the SQL. */
+  readonly isTakeFixed: boolean
 }
 
 /** The actions that can be taken away from Prisma, with what their arguments may hold beside `where`. */
@@ -38,18 +43,31 @@ export function readRequest(action: string, args: object, table: Table): Request
     if (!names.includes(key)) return undefined
     given = args as Readonly<Record<string, unknown>>
   }
-  if (!given) return { shape: '', fields: table.fields, orderBy: '', take: undefined, skip: undefined }
+  if (!given) {
+    const { fields } = table
+    return {
+      shape: '',
+      fields,
+      orderBy: '',
+      orderFields: [],
+      take: undefined,
+      skip: undefined,
+      isTakeFixed: false,
+    }
+  }
   const { select, orderBy, take, skip } = given
   const fields = select === undefined ? table.fields : readSelect(select, table)
-  const order = orderBy === undefined ? '' : readOrder(orderBy, table)
+  const order = orderBy === undefined ? noOrder : readOrder(orderBy, table)
   if (!fields || order === undefined || !isWindow(take) || !isWindow(skip)) return undefined
   const window = `${take === undefined ? '' : 't'}${skip === undefined ? '' : 's'}`
   return {
-    shape: `${select === undefined ? '' : fields.join()}|${order}|${window}`,
+    shape: `${select === undefined ? '' : fields.join()}|${order.sql}|${window}`,
     fields,
-    orderBy: order,
+    orderBy: order.sql,
+    orderFields: order.fields,
     take,
     skip,
+    isTakeFixed: false,
   }
 }
 
@@ -70,30 +88,40 @@ function readSelect(select: unknown, table: Table): readonly string[] | undefine
   return fields.length === 0 ? undefined : fields
 }
 
-function readOrder(orderBy: unknown, table: Table): string | undefined {
+interface Order {
+  /** ` ORDER BY …`, or nothing. */
+  readonly sql: string
+  readonly fields: readonly string[]
+}
+
+const noOrder: Order = { sql: '', fields: [] }
+
+function readOrder(orderBy: unknown, table: Table): Order | undefined {
   const parts: string[] = []
+  const fields: string[] = []
   for (const part of Array.isArray(orderBy) ? (orderBy as readonly unknown[]) : [orderBy]) {
     if (!isPlain(part)) return undefined
     const entries = Object.entries(part).filter(([, direction]) => direction !== undefined)
     const [name = '', direction] = entries[0] ?? []
     const field = columnField(table, name)
-    const sql = field && !field.isList && entries.length === 1 ? readDirection(direction) : undefined
+    const sql = field && !field.isList && entries.length === 1 ? readDirection(direction, field) : undefined
     if (!field || sql === undefined) return undefined
     parts.push(`${columnSql(field)} ${sql}`)
+    fields.push(name)
   }
-  return parts.length === 0 ? '' : ` ORDER BY ${parts.join(', ')}`
+  return parts.length === 0 ? noOrder : { sql: ` ORDER BY ${parts.join(', ')}`, fields }
 }
 
 const directions: Readonly<Record<string, string>> = { asc: 'ASC', desc: 'DESC' }
 const nullOrders: Readonly<Record<string, string>> = { first: ' NULLS FIRST', last: ' NULLS LAST' }
 
-function readDirection(given: unknown): string | undefined {
+function readDirection(given: unknown, { isRequired }: FieldMetadata): string | undefined {
   if (typeof given === 'string') return directions[given]
   if (!isPlain(given)) return undefined
   const { sort, nulls, ...others } = given
   const direction = directions[String(sort)]
   if (direction === undefined || Object.keys(others).length > 0) return undefined
   if (nulls === undefined) return direction
-  const order = nullOrders[String(nulls)]
+  const order = isRequired ? undefined : nullOrders[String(nulls)]
   return order === undefined ? undefined : direction + order
 }

@@ -1,12 +1,15 @@
+import type { FieldMetadata } from '../../metadata.ts'
 import { arrayParameter, type Encode } from './parameter.ts'
 import type { Table } from './table.ts'
 
-/** A `where` that consists of nothing but equalities, lists and nulls. */
+/** A `where` that consists of nothing but comparisons with values, lists and nulls, joined by AND and OR. */
 export interface Conditions {
-  /** The same for all that differ in their values alone: `id=;name@;note0;`. */
+  /** The same for all that differ in their values alone: `id=;name@;note0;(;at>;|;at=;id>;);`. */
   shape: string
-  /** One text for each `=` and `@` of the shape. */
+  /** One text for each comparison of the shape, in its order; none for nulls. */
   readonly values: string[]
+  /** The field of each of the values. */
+  readonly fields: string[]
   /** The unique that the top level names. */
   unique: string | undefined
 }
@@ -18,7 +21,7 @@ type Where = Readonly<Record<string, unknown>>
 
 /** Reads it; `undefined` for one that asks for more, or that Prisma has an error for. */
 export function readConditions(where: unknown, table: Table, encoders: Encoders): Conditions | undefined {
-  const found: Conditions = { shape: '', values: [], unique: undefined }
+  const found: Conditions = { shape: '', values: [], fields: [], unique: undefined }
   if (where === undefined) return found
   return isPlain(where) && readWhere(where, { table, encoders, found }, true) ? found : undefined
 }
@@ -40,42 +43,82 @@ function readWhere(where: Where, reading: Reading, isTop: boolean): boolean {
         if (!readFilter(key, value, encode, reading)) return false
         continue
       }
-      if (!add(key, encode(value), found)) return false
+      if (!add(key, '=', encode(value), found)) return false
       if (isTop && found.unique === undefined && table.uniques.get(key)?.length === 1) found.unique = key
     } else if (key === 'AND') {
       const parts: readonly unknown[] = Array.isArray(value) ? value : [value]
       if (!parts.every((part) => isPlain(part) && readWhere(part, reading, false))) return false
+    } else if (key === 'OR') {
+      if (!readAlternatives(value, reading)) return false
     } else if (!isTop || !readCompound(key, value, reading)) return false
   }
   return true
 }
 
-/** `{ equals }`, `{ in }` or `null`. */
+/** An empty list is false, and an empty alternative true, for which Prisma has the right SQL. */
+function readAlternatives(value: unknown, reading: Reading): boolean {
+  if (!Array.isArray(value) || value.length === 0) return false
+  const { found } = reading
+  found.shape += '(;'
+  for (const [index, part] of (value as readonly unknown[]).entries()) {
+    if (index > 0) found.shape += '|;'
+    const before = found.shape.length
+    if (!isPlain(part) || !readWhere(part, reading, false) || found.shape.length === before) return false
+  }
+  found.shape += ');'
+  return true
+}
+
+const comparisons: Readonly<Record<string, string>> = { equals: '=', lt: '<', lte: '[', gt: '>', gte: ']' }
+
+/** `{ equals }`, `{ in }`, `{ gte, lt }`, `{ not: null }` or `null`. */
 function readFilter(
   field: string,
   filter: object | null,
   encode: Encode,
   { table, found }: Reading,
 ): boolean {
-  if (filter === null) {
-    if (table.model.fields[field]?.isRequired !== false) return false
-    found.shape += `${field}0;`
-    return true
-  }
+  const metadata = table.model.fields[field]
+  if (filter === null) return metadata?.isRequired === false && addNull(field, '0', found)
   if (!isPlain(filter)) return false
-  const [entry, ...others] = Object.entries(filter).filter(([, value]) => value !== undefined)
-  if (!entry || others.length > 0) return false
-  const [operator, value] = entry
-  if (operator === 'equals') return add(field, encode(value), found)
-  if (operator !== 'in' || !Array.isArray(value)) return false
+  let count = 0
+  for (const name in filter) {
+    const value = filter[name]
+    if (value === undefined) continue
+    count += 1
+    if (name === 'in') {
+      if (!addList(field, value, encode, found)) return false
+      continue
+    }
+    if (name === 'not') {
+      if (value !== null || metadata?.isRequired !== false || !addNull(field, '1', found)) return false
+      continue
+    }
+    const operator = comparisons[name]
+    if (operator === undefined || (operator !== '=' && !isOrdered(metadata))) return false
+    if (!add(field, operator, encode(value), found)) return false
+  }
+  return count > 0
+}
+
+/** Whether Prisma compares its values by more than equality. */
+function isOrdered(field: FieldMetadata | undefined): boolean {
+  return field?.kind === 'scalar' && field.type !== 'Boolean'
+}
+
+function addList(field: string, value: unknown, encode: Encode, found: Conditions): boolean {
+  if (!Array.isArray(value)) return false
   const texts: string[] = []
   for (const each of value as readonly unknown[]) {
     const text = encode(each)
     if (text === undefined) return false
     texts.push(text)
   }
-  found.shape += `${field}@;`
-  found.values.push(arrayParameter(texts))
+  return add(field, '@', arrayParameter(texts), found)
+}
+
+function addNull(field: string, operator: '0' | '1', found: Conditions): boolean {
+  found.shape += `${field}${operator};`
   return true
 }
 
@@ -84,13 +127,14 @@ function readCompound(key: string, value: unknown, { table, encoders, found }: R
   const fields = table.uniques.get(key)
   if (!fields || !isPlain(value) || Object.keys(value).length !== fields.length) return false
   found.unique ??= key
-  return fields.every((field) => add(field, encoders.get(field)?.(value[field]), found))
+  return fields.every((field) => add(field, '=', encoders.get(field)?.(value[field]), found))
 }
 
-function add(field: string, text: string | undefined, found: Conditions): boolean {
+function add(field: string, operator: string, text: string | undefined, found: Conditions): boolean {
   if (text === undefined) return false
-  found.shape += `${field}=;`
+  found.shape += `${field}${operator};`
   found.values.push(text)
+  found.fields.push(field)
   return true
 }
 

@@ -1,3 +1,4 @@
+import { Decimal } from '@prisma/client/runtime/client'
 import type { FieldMetadata, SchemaMetadata } from '../../metadata.ts'
 import { dateParameter } from './date-text.ts'
 
@@ -16,6 +17,13 @@ const longest = 9_223_372_036_854_775_807n
 const bigint: Encode = (value) => {
   if (typeof value === 'bigint') return value <= longest && value >= -longest - 1n ? `${value}` : undefined
   return Number.isSafeInteger(value) ? String(value) : undefined
+}
+
+const plainDecimal = /^-?\d{1,60}(\.\d{1,60})?$/
+const decimal: Encode = (value) => {
+  if (Decimal.isDecimal(value)) return decimal(value.toFixed())
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : undefined
+  return typeof value === 'string' && plainDecimal.test(value) ? value : undefined
 }
 
 const boolean: Encode = (value) => (value === true ? 't' : value === false ? 'f' : undefined)
@@ -40,6 +48,7 @@ export function encoderOf(field: FieldMetadata, { enums, mappedEnums }: SchemaMe
   }
   if (type === 'Int' && native !== 'Oid') return native === 'SmallInt' ? undefined : int
   if (type === 'BigInt') return bigint
+  if (type === 'Decimal') return native === undefined || native === 'Decimal' ? decimal : undefined
   if (type === 'Boolean') return boolean
   if (type === 'String') return native === 'Uuid' ? uuidText : plainText.has(native) ? text : undefined
   if (type === 'DateTime' && native !== 'Timetz') {

@@ -22,17 +22,26 @@ export interface Merge {
   readonly match: 'text' | 'position'
 }
 
+/** One comparison of a column. */
 interface Part {
   readonly field: string
-  readonly operator: '=' | '@' | '0'
+  readonly operator: Operator
   /** Its place among the values; -1 for a null. */
   readonly index: number
 }
 
+/** Lists of conditions of which one has to hold. */
+interface Alternatives {
+  readonly alternatives: readonly (readonly Node[])[]
+}
+
+type Node = Part | Alternatives
+type Operator = '=' | '@' | '0' | '1' | '<' | '[' | '>' | ']'
+
 /** Makes the plan for conditions of that shape. */
 export function createPlan(action: string, shape: string, request: Request, table: Table): Plan {
-  const parts = readShape(shape)
-  const conditions = parts.map((part) => conditionSql(part, table, part.index + 1))
+  const nodes = readShape(shape)
+  const conditions = nodes.map((node) => nodeSql(node, table))
   const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
   const from = ` FROM ${table.from} AS t`
   if (action === 'count') {
@@ -46,28 +55,67 @@ export function createPlan(action: string, shape: string, request: Request, tabl
   const select = `SELECT ${columns.join(', ')}`
   const target = { fields: request.fields, table }
   if (action === 'findMany') {
-    const at = parts.filter(({ index }) => index >= 0).length
-    const limit = request.take === undefined ? '' : ` LIMIT $${at + 1}`
-    const offset = request.skip === undefined ? '' : ` OFFSET $${at + (request.take === undefined ? 1 : 2)}`
-    const text = `${select}${from}${where}${request.orderBy}${limit}${offset}`
+    const text = `${select}${from}${where}${request.orderBy}${windowSql(request, valuesIn(nodes))}`
     return { result: 'rows', prepared: new Prepared(text, target), merge: undefined }
   }
+  const parts = nodes.filter((node) => 'field' in node)
   const unique = uniqueIn(parts, table)
   const text = `${select}${from}${where}${unique ? '' : `${request.orderBy} LIMIT 1`}`
-  const merge = unique && createMerge({ parts, unique, columns, target, from })
+  const isFlat = parts.length === nodes.length
+  const merge = unique && isFlat ? createMerge({ parts, unique, columns, target, from }) : undefined
   return { result: 'row', prepared: new Prepared(text, target), merge }
 }
 
-/** `id=;note0;` */
-function readShape(shape: string): readonly Part[] {
+/** `LIMIT` and `OFFSET`, behind so many other parameters. */
+function windowSql({ take, skip, isTakeFixed }: Request, parameters: number): string {
+  let next = parameters
+  const limit = take === undefined ? '' : ` LIMIT ${isTakeFixed ? take : `$${++next}`}`
+  return skip === undefined ? limit : `${limit} OFFSET $${++next}`
+}
+
+/** `id=;note0;(;at>;|;at=;id>;);` */
+function readShape(shape: string): readonly Node[] {
+  const tokens = shape.split(';').slice(0, -1)
+  let at = 0
   let index = 0
-  return shape
-    .split(';')
-    .slice(0, -1)
-    .map((text) => {
-      const operator = text.at(-1) as Part['operator']
-      return { field: text.slice(0, -1), operator, index: operator === '0' ? -1 : index++ }
-    })
+
+  function readList(): readonly Node[] {
+    const nodes: Node[] = []
+    for (let token = tokens[at]; token !== undefined && token !== '|' && token !== ')'; token = tokens[at]) {
+      at += 1
+      nodes.push(token === '(' ? readAlternatives() : readPart(token))
+    }
+    return nodes
+  }
+
+  function readAlternatives(): Alternatives {
+    const alternatives = [readList()]
+    while (tokens[at++] === '|') alternatives.push(readList())
+    return { alternatives }
+  }
+
+  function readPart(token: string): Part {
+    const operator = token.at(-1) as Operator
+    const isNull = operator === '0' || operator === '1'
+    return { field: token.slice(0, -1), operator, index: isNull ? -1 : index++ }
+  }
+
+  return readList()
+}
+
+function valuesIn(nodes: readonly Node[]): number {
+  let count = 0
+  for (const node of nodes) {
+    if ('field' in node) count += node.index < 0 ? 0 : 1
+    else for (const list of node.alternatives) count += valuesIn(list)
+  }
+  return count
+}
+
+function nodeSql(node: Node, table: Table): string {
+  if ('field' in node) return conditionSql(node, table, node.index + 1)
+  const lists = node.alternatives.map((list) => list.map((each) => nodeSql(each, table)).join(' AND '))
+  return `(${lists.join(' OR ')})`
 }
 
 function fieldOf(table: Table, name: string): FieldMetadata {
@@ -75,9 +123,18 @@ function fieldOf(table: Table, name: string): FieldMetadata {
 }
 
 function conditionSql({ field, operator }: Part, table: Table, parameter: number): string {
-  const column = columnSql(fieldOf(table, field))
-  if (operator === '0') return `${column} IS NULL`
-  return operator === '=' ? `${column} = $${parameter}` : `${column} = ANY($${parameter})`
+  return conditionTexts[operator](columnSql(fieldOf(table, field)), `$${parameter}`)
+}
+
+const conditionTexts: Readonly<Record<Operator, (column: string, parameter: string) => string>> = {
+  '=': (column, parameter) => `${column} = ${parameter}`,
+  '@': (column, parameter) => `${column} = ANY(${parameter})`,
+  '0': (column) => `${column} IS NULL`,
+  '1': (column) => `${column} IS NOT NULL`,
+  '<': (column, parameter) => `${column} < ${parameter}`,
+  '[': (column, parameter) => `${column} <= ${parameter}`,
+  '>': (column, parameter) => `${column} > ${parameter}`,
+  ']': (column, parameter) => `${column} >= ${parameter}`,
 }
 
 /** The conditions that can only be met by one row. */

@@ -1,7 +1,7 @@
 import type { SchemaMetadata } from '../../metadata.ts'
-import { readRequest } from './arguments.ts'
+import { type Request, readRequest } from './arguments.ts'
 import type { Bypass } from './bypass.ts'
-import { type Encoders, readConditions } from './conditions.ts'
+import { type Conditions, type Encoders, readConditions } from './conditions.ts'
 import { encoderOf } from './parameter.ts'
 import { createPlan, type Plan } from './plan.ts'
 import { tableOf } from './table.ts'
@@ -30,6 +30,9 @@ export interface PlannerOptions {
 /** Shapes of calls that are kept for one model; a caller who builds ever new ones is served by Prisma. */
 const mostPlans = 1_000
 
+/** Different numbers of rows that are written into SQL. */
+const mostTakes = 20
+
 /** `undefined` for a model of which nothing can be taken away from Prisma. */
 export function createModelPlanner(
   model: string,
@@ -47,16 +50,34 @@ export function createModelPlanner(
   )
   const plans = new Map<string, Plan>()
   const refused = new Set<Plan>()
+  const takes = new Set<number>()
+
+  /**
+   * The server keeps one plan for all values only where that plan looks cheap, for which it must know how few rows are
+   * wanted. That is safe for stretches of an order, whose plan the values do not change; a filter by something else
+   * needs a plan for its own values.
+   */
+  function withTake(request: Request, { fields }: Conditions): Request {
+    const { take, orderFields } = request
+    if (take === undefined || orderFields.length === 0) return request
+    if (!fields.every((field) => orderFields.includes(field))) return request
+    if (!takes.has(take)) {
+      if (takes.size >= mostTakes) return request
+      takes.add(take)
+    }
+    return { ...request, shape: `${request.shape}${take}`, isTakeFixed: true }
+  }
 
   return {
-    plan(action, given) {
-      const args = given ?? {}
+    plan(action, called) {
+      const args = called ?? {}
       if (typeof args !== 'object') return undefined
-      const request = readRequest(action, args, table)
-      if (!request) return undefined
+      const given = readRequest(action, args, table)
+      if (!given) return undefined
       const conditions = readConditions((args as { readonly where?: unknown }).where, table, encoders)
       if (!conditions) return undefined
       if (action.startsWith('findUnique') && conditions.unique === undefined) return undefined
+      const request = withTake(given, conditions)
       const key = `${action}:${conditions.shape}:${request.shape}`
       let plan = plans.get(key)
       if (!plan) {
@@ -66,7 +87,7 @@ export function createModelPlanner(
       }
       if (refused.has(plan) || bypass.isTraced()) return undefined
       const { values } = conditions
-      if (request.take !== undefined) values.push(String(request.take))
+      if (request.take !== undefined && !request.isTakeFixed) values.push(String(request.take))
       if (request.skip !== undefined) values.push(String(request.skip))
       return { plan, values }
     },
