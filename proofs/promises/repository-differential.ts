@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import type { ModelMetadata } from '@org/db-core'
 import { createDatabase, type Database } from '@org/db-core/client'
 import { BaseRepository } from '@org/db-repository'
 import { bulk } from '@org/db-repository/bulk'
@@ -43,7 +44,10 @@ export const prove: Prove = async ({ scale, report, signal }) => {
       const stored = await theirs.prisma.assortment.findMany({ where: { id: { gt: round * 1_000 } } })
       if (stored.length === 0) continue
       const before = ours.db.metrics().queries.total
-      for (const { text, run } of sample(randomCall(stored as unknown as RandomRow[]), calls)) {
+      for (const { text, run } of sample(
+        randomCall(metadata.models.Assortment as ModelMetadata, stored),
+        calls,
+      )) {
         const expected = await outcome(() => run(theirs.prisma))
         const found = [await outcome(() => run(ours.db)), await outcome(() => run(ours.slow))]
         compared += 1
@@ -117,7 +121,7 @@ async function storeOnBoth(
   const write = bulk(repository)
   const skipDuplicates = round % 3 === 2
   const expected = await outcome(
-    async () => (await theirs.prisma.assortment.createMany({ data: rows })).count,
+    async () => (await theirs.prisma.assortment.createMany({ data: rows, skipDuplicates })).count,
   )
   const found = await outcome(async () => {
     if (round % 3 === 1) return (await write.createMany(rows, { returning: true })).length

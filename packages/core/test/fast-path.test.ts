@@ -83,6 +83,25 @@ describe('a lookup', () => {
           citext: { equals: 'ABC' },
         },
       }),
+    'of a range': (client) =>
+      client.assortment.findMany({
+        where: { id: { gte: 1, lt: 3 }, timestamp: { not: null }, decimal: { gt: '1.4' } },
+        orderBy: { id: 'asc' },
+      }),
+    'behind a row, as keyset pages ask': (client) =>
+      client.user.findMany({
+        where: {
+          AND: [
+            { name: { gte: 'User 2' }, OR: [{ name: { gt: 'User 2' } }, { name: 'User 2', id: { gt: 2 } }] },
+          ],
+        },
+        orderBy: [{ name: 'asc' }, { id: 'asc' }],
+        take: 2,
+      }),
+    'of the rows before one': (client) =>
+      client.user.findMany({ where: { id: { lt: 4 } }, orderBy: { id: 'desc' }, take: 2, skip: 1 }),
+    'by a unique and alternatives': (client) =>
+      client.user.findUnique({ where: { id: 3, OR: [{ name: 'x' }, { name: { lte: 'User 3' } }] } }),
     'that counts': (client) => client.assortment.count({ where: { level: { in: ['low', 'middle'] } } }),
     'that counts all': (client) => client.assortment.count(),
     'by a list without entries': (client) => client.assortment.findMany({ where: { id: { in: [] } } }),
@@ -109,6 +128,12 @@ describe('a lookup', () => {
     'that must find': (client) => client.user.findUniqueOrThrow({ where: { id: 99 } }),
     'of the first that must be there': (client) => client.user.findFirstOrThrow({ where: { email: 'x' } }),
     'of an array with a null': (client) => client.assortment.findUnique({ where: { id: 4 } }),
+    'by a unique that is no value': (client) =>
+      client.user.findUnique({ where: { id: 1, email: { in: ['x'] } } as never }),
+    'by a list of booleans': (client) =>
+      client.assortment.findMany({ where: { boolean: { in: [true] } as never } }),
+    'by an order of enums': (client) =>
+      client.assortment.findMany({ where: { level: { gt: 'low' } as never } }),
     'by an unknown field': (client) => client.user.findMany({ where: { nothing: 1 } as never }),
     'by null where none can be': (client) => client.user.findMany({ where: { email: null as never } }),
   }
@@ -120,6 +145,15 @@ describe('a lookup', () => {
       expect((failure.cause as { code?: unknown }).code).toBe((plain.cause as { code?: unknown }).code)
     })
   }
+
+  it('by what means nothing is left to Prisma', async () => {
+    const ids = async (where: object) =>
+      (await db.user.findMany({ where, orderBy: { id: 'asc' } })).map(({ id }) => id)
+    expect(await ids({ OR: [] })).toEqual([])
+    expect(await ids({ OR: [{}] })).toEqual([])
+    expect(await ids({ OR: [{ id: undefined }, { id: 2 }] })).toEqual([2])
+    expect(await ids({ id: { gt: undefined, lt: 3 } })).toEqual([1, 2])
+  })
 
   it('can be followed, put into a batch and awaited twice', async () => {
     const call = db.user.findUnique({ where: { id: 1 } })

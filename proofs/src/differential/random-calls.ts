@@ -1,116 +1,117 @@
-import type { PrismaClient } from '@org/prisma'
+import type { ModelMetadata } from '@org/db-core'
 import fc from 'fast-check'
+import { isComparable, randomFilter } from './random-filter.ts'
 import type { RandomRow } from './random-rows.ts'
 
 /** A call that plain Prisma and ours can answer. */
 export interface RandomCall {
   /** What it does, for the report of a failure. */
   readonly text: string
-  readonly run: (client: PrismaClient) => Promise<unknown>
+  readonly run: (client: object) => Promise<unknown>
 }
 
-const equalities = [
-  'text',
-  'varchar',
-  'uuid',
-  'citext',
-  'int',
-  'bigint',
-  'boolean',
-  'timestamp',
-  'timestamptz',
-  'date',
-  'time',
-  'level',
-] as const
+/** Calls about the rows of a model: of those that are there, and of some that are not. */
+export function randomCall(model: ModelMetadata, rows: readonly RandomRow[]): fc.Arbitrary<RandomCall> {
+  const columns = Object.entries(model.fields).flatMap(([name, field]) =>
+    field.kind === 'scalar' || field.kind === 'enum' ? [{ name, field }] : [],
+  )
+  const relations = Object.entries(model.fields).flatMap(([name, { kind }]) =>
+    kind === 'relation' ? [name] : [],
+  )
+  const comparable = columns.filter(({ field }) => isComparable(field))
+  const call = callOf(model.delegate)
 
-/** Calls about the rows: of those that are there, and of some that are not. */
-export function randomCall(rows: readonly RandomRow[]): fc.Arbitrary<RandomCall> {
-  const row = fc.constantFrom(...rows)
-  const id = fc.oneof(
-    { weight: 4, arbitrary: row.map((found) => found.id as number) },
-    { weight: 1, arbitrary: fc.nat() },
+  const select = fc
+    .uniqueArray(fc.constantFrom(...columns.map(({ name }) => name)), { minLength: 1, maxLength: 5 })
+    .map((names) => ({ select: toEach(names, true) }))
+  const include = fc.constantFrom({}, ...relations.map((name) => ({ include: { [name]: true } })))
+  const selection = fc.oneof(
+    { weight: 3, arbitrary: fc.constant({}) },
+    { weight: 3, arbitrary: select },
+    { weight: 1, arbitrary: include },
   )
-  const select = fc.option(
-    fc
-      .uniqueArray(fc.constantFrom('id', 'decimal', 'levels', 'jsonb', 'bytes', ...equalities), {
-        minLength: 1,
-        maxLength: 5,
-      })
-      .map((names) => Object.fromEntries(names.map((name) => [name, true]))),
-    { nil: undefined },
-  )
-  const unique = row.chain((found) => fc.constantFrom(...uniquesOf(found)))
-  const one = fc.tuple(unique, select).map(([where, fields]) => {
-    const args = { where, ...(fields && { select: fields }) }
-    return call('findUnique', args)
-  })
+  const where = randomFilter(comparable, rows)
+  const unique = randomUnique(model, rows)
+  const one = fc
+    .tuple(unique, selection, fc.option(where, { nil: {}, freq: 4 }))
+    .map(([key, shape, more]) => call('findUnique', { where: { ...more, ...key }, ...shape }))
   const tick = fc
-    .tuple(fc.array(id, { minLength: 2, maxLength: 8 }), select)
-    .map(([ids, fields]) =>
-      together(
-        ids.map((each) => call('findUnique', { where: { id: each }, ...(fields && { select: fields }) })),
-      ),
-    )
-  const ticks = fc
-    .array(unique, { minLength: 2, maxLength: 6 })
-    .map((wheres) => together(wheres.map((where) => call('findUnique', { where }))))
-  const where = fc.oneof(
-    fc.tuple(row, fc.subarray([...equalities], { maxLength: 2 })).map(([found, names]) => pick(found, names)),
-    fc.array(id, { maxLength: 6 }).map((ids) => ({ id: { in: ids } })),
-    fc.tuple(row, row).map(([a, b]) => ({
-      AND: [{ text: { in: [a.text, b.text].filter((each) => typeof each === 'string') } }],
-    })),
-  )
-  const order = fc.oneof(
-    fc.constant([{ id: 'asc' }]),
-    fc
-      .tuple(
-        fc.constantFrom('int', 'text', 'timestamp', 'float'),
-        fc.constantFrom('asc', 'desc'),
-        fc.constantFrom('first', 'last'),
-      )
-      .map(([name, sort, nulls]) => [{ [name]: { sort, nulls } }, { id: 'desc' }]),
-  )
+    .tuple(fc.array(unique, { minLength: 2, maxLength: 8 }), selection)
+    .map(([keys, shape]) => together(keys.map((key) => call('findUnique', { where: key, ...shape }))))
+
+  const sort = fc.constantFrom('asc', 'desc')
+  const sorted = fc
+    .tuple(fc.constantFrom(...comparable), sort, fc.constantFrom('first', 'last', undefined))
+    .map(([{ name, field }, direction, nulls]) => ({
+      [name]: nulls && !field.isRequired ? { sort: direction, nulls } : direction,
+    }))
+  // Without the whole key behind it, an order leaves it to the server which rows a window holds.
+  const order = fc
+    .tuple(fc.array(sorted, { maxLength: 2 }), sort)
+    .map(([parts, direction]) => [...parts, ...model.id.map((name) => ({ [name]: direction }))])
   const window = fc.record({ take: fc.nat(5), skip: fc.nat(3) }, { requiredKeys: [] })
+  const filter = fc.option(
+    where.map((found) => ({ where: found })),
+    { nil: {}, freq: 8 },
+  )
   const many = fc
-    .tuple(where, order, window, select)
-    .map(([filter, orderBy, part, fields]) =>
-      call('findMany', { where: filter, orderBy, ...part, ...(fields && { select: fields }) }),
-    )
+    .tuple(filter, order, window, selection)
+    .map(([given, orderBy, part, shape]) => call('findMany', { ...given, orderBy, ...part, ...shape }))
   const first = fc
-    .tuple(where, order)
-    .map(([filter, orderBy]) => call('findFirst', { where: filter, orderBy }))
-  const count = where.map((filter) => call('count', { where: filter }))
-  const missing = fc.nat().map((each) => call('findUniqueOrThrow', { where: { id: each + 10_000_000 } }))
-  return fc.oneof(one, tick, ticks, many, first, count, missing)
+    .tuple(fc.constantFrom('findFirst', 'findFirstOrThrow'), filter, order)
+    .map(([action, given, orderBy]) => call(action, { ...given, orderBy }))
+  const count = filter.map((given) => call('count', given))
+  const missing = unique.chain((key) =>
+    where.map((more) => call('findUniqueOrThrow', { where: { ...more, ...key } })),
+  )
+  return fc.oneof(one, tick, { weight: 3, arbitrary: many }, first, count, missing)
 }
 
-function uniquesOf(row: RandomRow): readonly object[] {
-  const { id, uuid, int, bigint, citext, smallint, varchar } = row
-  const singles = Object.entries({ uuid, int, bigint, citext }).filter(
-    ([, value]) => value !== null && value !== undefined,
-  )
-  const isCompound = typeof smallint === 'number' && typeof varchar === 'string'
-  return [
-    { id },
-    ...singles.map(([name, value]) => ({ [name]: value })),
-    ...(isCompound ? [{ smallint_varchar: { smallint, varchar } }] : []),
-    { id, boolean: row.boolean ?? false },
-  ]
+/** What finds one of the rows by one of the uniques, or none where two rows are mixed up. */
+function randomUnique(
+  { id, idName, uniques }: ModelMetadata,
+  rows: readonly RandomRow[],
+): fc.Arbitrary<object> {
+  const named = uniques.map((fields) => ({
+    fields,
+    name: fields.join() === id.join() ? idName : fields.join('_'),
+  }))
+  return fc
+    .tuple(fc.constantFrom(...rows), fc.constantFrom(...rows), fc.constantFrom(...named), fc.boolean())
+    .map(([row, other, { fields, name }, isMixed]) => {
+      const values = fields.map(
+        (field, index) => [field, (isMixed && index > 0 ? other : row)[field]] as const,
+      )
+      if (values.some(([, value]) => value === null || value === undefined)) {
+        return id.length === 1 ? pick(row, id) : { [idName]: pick(row, id) }
+      }
+      const key = Object.fromEntries(values)
+      return fields.length === 1 ? key : { [name]: key }
+    })
 }
 
 function pick(row: RandomRow, names: readonly string[]): object {
-  return Object.fromEntries(names.map((name) => [name, row[name]]).filter(([, value]) => value !== undefined))
+  return Object.fromEntries(names.map((name) => [name, row[name]]))
+}
+
+function toEach(names: readonly string[], value: true): object {
+  return Object.fromEntries(names.map((name) => [name, value]))
 }
 
 type Ask = (args: object) => Promise<unknown>
 
-function call(action: string, args: object): RandomCall {
-  return {
-    text: `${action}(${JSON.stringify(args, (_key, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value))})`,
-    run: (client) => (Reflect.get(client.assortment, action) as Ask)(args),
-  }
+function callOf(delegate: string): (action: string, args: object) => RandomCall {
+  return (action, args) => ({
+    text: `${delegate}.${action}(${JSON.stringify(args, bigintAsText)})`,
+    run: (client) => {
+      const model = Reflect.get(client, delegate) as object
+      return (Reflect.get(model, action) as Ask)(args)
+    },
+  })
+}
+
+function bigintAsText(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? `${value}n` : value
 }
 
 function together(calls: readonly RandomCall[]): RandomCall {

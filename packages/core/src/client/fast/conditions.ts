@@ -19,17 +19,27 @@ export type Encoders = ReadonlyMap<string, Encode>
 
 type Where = Readonly<Record<string, unknown>>
 
-/** Reads it; `undefined` for one that asks for more, or that Prisma has an error for. */
-export function readConditions(where: unknown, table: Table, encoders: Encoders): Conditions | undefined {
+/**
+ * Reads it; `undefined` for one that asks for more, or that Prisma has an error for. `isUnique`: it is that of
+ * `findUnique`, whose top level takes nothing but values for the uniques.
+ */
+export function readConditions(
+  where: unknown,
+  table: Table,
+  encoders: Encoders,
+  isUnique: boolean,
+): Conditions | undefined {
   const found: Conditions = { shape: '', values: [], fields: [], unique: undefined }
-  if (where === undefined) return found
-  return isPlain(where) && readWhere(where, { table, encoders, found }, true) ? found : undefined
+  if (where === undefined) return isUnique ? undefined : found
+  if (!isPlain(where) || !readWhere(where, { table, encoders, found, isUnique }, true)) return undefined
+  return isUnique && found.unique === undefined ? undefined : found
 }
 
 interface Reading {
   readonly table: Table
   readonly encoders: Encoders
   readonly found: Conditions
+  readonly isUnique: boolean
 }
 
 function readWhere(where: Where, reading: Reading, isTop: boolean): boolean {
@@ -40,6 +50,7 @@ function readWhere(where: Where, reading: Reading, isTop: boolean): boolean {
     const encode = encoders.get(key)
     if (encode) {
       if (typeof value === 'object' && !(value instanceof Date)) {
+        if (isTop && reading.isUnique && table.uniques.get(key)?.length === 1) return false
         if (!readFilter(key, value, encode, reading)) return false
         continue
       }
@@ -87,7 +98,7 @@ function readFilter(
     if (value === undefined) continue
     count += 1
     if (name === 'in') {
-      if (!addList(field, value, encode, found)) return false
+      if (metadata?.type === 'Boolean' || !addList(field, value, encode, found)) return false
       continue
     }
     if (name === 'not') {

@@ -74,9 +74,9 @@ export function createModelPlanner(
       if (typeof args !== 'object') return undefined
       const given = readRequest(action, args, table)
       if (!given) return undefined
-      const conditions = readConditions((args as { readonly where?: unknown }).where, table, encoders)
+      const { where } = args as { readonly where?: unknown }
+      const conditions = readConditions(where, table, encoders, action.startsWith('findUnique'))
       if (!conditions) return undefined
-      if (action.startsWith('findUnique') && conditions.unique === undefined) return undefined
       const request = withTake(given, conditions)
       const key = `${action}:${conditions.shape}:${request.shape}`
       let plan = plans.get(key)
