@@ -1,0 +1,74 @@
+import { isDbError } from '@org/db-core'
+import type { RetryPolicy } from './context.ts'
+import { SagaFailure } from './errors.ts'
+
+/** Waits that grow, up to a half shorter by chance so that many don't come back at once. */
+export function delayOf(
+  attempt: number,
+  { minDelayMs = 200, maxDelayMs = 30_000 }: RetryPolicy = {},
+): number {
+  const full = Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(attempt - 1, 30))
+  return Math.round(full * (1 - Math.random() / 2))
+}
+
+const outages: ReadonlySet<string> = new Set([
+  'DB_UNREACHABLE',
+  'DB_CONNECTION_LOST',
+  'DB_SHUTDOWN',
+  'DB_TOO_MANY_CONNECTIONS',
+  'DB_POOL_EXHAUSTED',
+])
+
+/** Whether the database itself is away: no fault of the step, so no attempt of it. */
+export function isOutage(error: unknown): boolean {
+  return isDbError(error) && error.retryable && outages.has(error.code)
+}
+
+/** Whether a transaction that has thrown this may be tried again; else it has failed, for a rollback leaves no doubt. */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof SagaFailure) return false
+  return typeof error === 'object' && error !== null && 'retryable' in error && error.retryable === true
+}
+
+/** Resolves after `ms`, or as soon as `signal` aborts. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    signal.addEventListener('abort', end)
+  })
+}
+
+/** Runs `fn` with a signal that aborts after `timeoutMs` or with `outer`; then it rejects, whatever `fn` does. */
+export async function limited<T>(
+  fn: (signal: AbortSignal) => Promise<T>,
+  {
+    timeoutMs,
+    outer,
+    error,
+  }: { readonly timeoutMs: number; readonly outer: AbortSignal; readonly error: () => Error },
+): Promise<T> {
+  outer.throwIfAborted()
+  const controller = new AbortController()
+  let end = (): void => undefined
+  const ended = new Promise<never>((_, reject) => {
+    end = () => {
+      reject(controller.signal.reason)
+    }
+  })
+  controller.signal.addEventListener('abort', end)
+  const onOuter = (): void => controller.abort(outer.reason)
+  outer.addEventListener('abort', onOuter)
+  const timer = setTimeout(() => controller.abort(error()), timeoutMs)
+  try {
+    return await Promise.race([fn(controller.signal), ended])
+  } finally {
+    clearTimeout(timer)
+    outer.removeEventListener('abort', onOuter)
+  }
+}

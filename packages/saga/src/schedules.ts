@@ -1,0 +1,52 @@
+import { nextCron, parseCron } from './cron.ts'
+import type { SagaDefinition } from './definition.ts'
+import { SagaError } from './errors.ts'
+import type { Starter } from './start.ts'
+
+/** A saga that is started again and again. */
+export interface Schedule {
+  /** Names it; the sagas are `name@time`, so that no time is started twice, by however many processes. */
+  readonly name: string
+  readonly saga: SagaDefinition
+  /** `{ everyMs }`, counted from the Unix epoch, or `{ cron }`: minute, hour, day, month, weekday, in UTC. */
+  readonly at: { readonly everyMs: number } | { readonly cron: string }
+  /** What it is started with. Default: nothing. */
+  readonly input?: unknown
+}
+
+/**
+ * Each process stores the saga of the next time ahead. It runs late if nobody lives at that time; times beyond that one
+ * are left out.
+ */
+export interface Schedules {
+  /** Sees to it that the next time of each schedule is stored. */
+  tick(): Promise<void>
+}
+
+/** @throws SagaError DB_SAGA_OPTIONS */
+export function createSchedules(schedules: readonly Schedule[], start: Starter): Schedules {
+  const next = schedules.map(({ at, name }): ((after: number) => number) => {
+    if ('cron' in at) {
+      const cron = parseCron(at.cron)
+      return (after) => nextCron(cron, after)
+    }
+    const { everyMs } = at
+    if (!(everyMs >= 1))
+      throw new SagaError('DB_SAGA_OPTIONS', `everyMs of schedule ${name} must be 1 or more`)
+    return (after) => (Math.floor(after / everyMs) + 1) * everyMs
+  })
+  const stored = new Map<string, number>()
+  return {
+    async tick() {
+      const now = Date.now()
+      for (const [index, { name, saga, input }] of schedules.entries()) {
+        const at = next[index]?.(now) ?? Number.POSITIVE_INFINITY
+        if (!Number.isFinite(at) || stored.get(name) === at) continue
+        const delay = new Date(at)
+        const id = `${name}@${delay.toISOString()}`
+        await start({ definition: saga, input: input ?? null, id, options: { delay } })
+        stored.set(name, at)
+      }
+    },
+  }
+}
