@@ -1,4 +1,4 @@
-import type { SagaDefinition } from './definition.ts'
+import type { Migration, SagaDefinition } from './definition.ts'
 import { SagaError } from './errors.ts'
 
 /** The kinds of sagas that a process knows. */
@@ -71,6 +71,10 @@ function migrationsOf(versions: ReadonlyMap<number, SagaDefinition>): ReadonlySe
 }
 
 /** The hook that brings a saga of this version to the next one. */
-export function migrationFrom(definitions: Definitions, name: string, version: number) {
+export function migrationFrom(
+  definitions: Definitions,
+  name: string,
+  version: number,
+): Migration | undefined {
   return definitions.all.find((each) => each.name === name && each.migrate?.[version])?.migrate?.[version]
 }

@@ -28,12 +28,12 @@ export class Run {
   readonly around: RunAround
   readonly ended: Promise<Ended>
   /** Aborts what is under way when the saga is lost or must be handed back; compensations heed this one alone. */
-  readonly life = new AbortController()
+  readonly life: AbortController = new AbortController()
   readonly #row: SagaRow
   readonly #startedAt = Date.now()
   readonly #definition: SagaDefinition
   /** Aborts steps also when the saga is cancelled. */
-  readonly forward = new AbortController()
+  readonly forward: AbortController = new AbortController()
   readonly #undoings = new Map<string, Undoing>()
   readonly #waits = new Waits(() => {
     this.#executing += 1
