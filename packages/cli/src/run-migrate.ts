@@ -114,7 +114,11 @@ function configuration(parsed: ParsedArguments, host: CliHost): DatabaseConfigIn
   }
   const own = environment === undefined ? {} : { environment: environment as Environment }
   const url = text(parsed, 'url')
-  return url === undefined ? { ...fromEnv({ ...host.env }), ...own } : { url, ...own }
+  const usual = fromEnv({ ...host.env })
+  if (url === undefined) return { ...usual, ...own }
+  // What guards a database holds wherever its address comes from; other ways to an address do not.
+  const { directUrl: _way, host: _host, port: _port, database: _database, ...rest } = usual
+  return { ...rest, url, ...own }
 }
 
 async function ask({ stdin, stderr }: CliHost): Promise<string> {
