@@ -86,7 +86,7 @@ export interface InterceptorHost {
    * included, in the context in which they are made.
    */
   readonly client: object
-  /** The hooks of the ambient transaction; `undefined` outside of one. */
+  /** The hooks of the ambient transaction, which run before those of the caller; `undefined` outside of one, and when it is over. */
   hooks(): TransactionHooks | undefined
   /** As `db.session`. @throws DatabaseError DB_SESSION_REQUIRED when only a pooler in transaction mode can be reached */
   session<T>(fn: (client: SessionClient) => Promise<T>): Promise<T>

@@ -37,6 +37,27 @@ describe('transaction', () => {
     expect(await names()).toEqual(['a'])
   })
 
+  it('runs hooks of interceptors before those of the caller, which may take their time', async () => {
+    const order: string[] = []
+    await using own = open(database.url, {
+      use: [
+        {
+          name: 'noting',
+          stage: 'cache',
+          intercept: (operation, next) => {
+            operation.transaction?.afterCommit(() => void order.push('interceptor'))
+            return next(operation)
+          },
+        },
+      ],
+    })
+    await own.transaction(async () => {
+      own.afterCommit(() => void order.push('caller'))
+      await own.transaction(() => own.user.create({ data: { email: 'a' } }))
+    })
+    expect(order).toEqual(['interceptor', 'caller'])
+  })
+
   it('rolls back when the body throws, and passes the error on unchanged', async () => {
     const failure = new TypeError('mine')
     const run = db.transaction(async () => {

@@ -7,7 +7,7 @@ import type { Guards } from './guards.ts'
 import { handOn, wasHandedOn } from './handed-on.ts'
 import type { RetryMetrics, Tally } from './metrics.ts'
 import type { Failure, GiveUpReason } from './options.ts'
-import { createFrames, type Frames } from './ruling.ts'
+import type { Level } from './ruling.ts'
 import type { Settings } from './settings.ts'
 import { settle } from './settlement.ts'
 
@@ -19,14 +19,17 @@ export interface Work<T> {
   readonly operation?: Operation | undefined
   /** Doing it twice does no harm. */
   readonly idempotent: boolean
-  /** Set where a level further out already holds a place in this engine's bulkhead. */
-  readonly isInner: boolean
+  readonly level: Level
 }
 
 /** The loop, with what all work shares: budget, breaker, bulkhead, figures. */
 export interface Engine {
   run<T>(work: Work<T>): Promise<T>
-  readonly frames: Frames
+  readonly guards: Guards
+  /** What holds for its work where no level is further out. */
+  readonly outermost: Level
+  /** Whether the running code is in a transaction of a database that this is an interceptor of. */
+  isTransactionOpen(): boolean
   metrics(): RetryMetrics
 }
 
@@ -36,6 +39,7 @@ export interface EngineParts {
   readonly guards: Guards
   readonly tally: Tally
   readonly events: EventSource<RetryEvents>
+  readonly isTransactionOpen: () => boolean
 }
 
 /** Where a piece of work stands. */
@@ -47,20 +51,31 @@ interface Progress<T> {
 }
 
 /** Makes the loop. It is written here and not taken from cockatiel, whose waits ignore the signal. */
-export function createEngine({ settings, guards, tally, events }: EngineParts): Engine {
+export function createEngine({ settings, guards, tally, events, isTransactionOpen }: EngineParts): Engine {
   const { clock, attempts, maxElapsedMs } = settings
 
   async function run<T>(work: Work<T>): Promise<T> {
     tally.calls += 1
-    guards.budget?.deposit()
+    for (const each of work.level.concerned) each.guards.budget?.deposit()
     const { signal } = currentContext()
     if (signal?.aborted) throw refused(subjectOf(work), signal)
     const startedAt = clock.now()
     try {
-      return await (guards.isOpenTo(work) ? work.run() : guards.pass(work))
+      return await tryOnce(work)
     } catch (error) {
       return recover(work, startedAt, error)
     }
+  }
+
+  /** One attempt, when the guards that were not passed further out let it through. */
+  function tryOnce<T>({ run, level: { toPass } }: Work<T>): Promise<T> {
+    let step = toPass.includes(engine) ? () => guards.limit(run) : run
+    for (const each of toPass) {
+      if (each.guards.isOpen) continue
+      const inner = step
+      step = () => each.guards.pass(inner)
+    }
+    return step()
   }
 
   /** Everything from the first failure on; a success never gets here. */
@@ -82,7 +97,7 @@ export function createEngine({ settings, guards, tally, events }: EngineParts): 
       if (reason) return giveUp(progress, reason)
       await pause(progress, delayMs)
       try {
-        const result = await (guards.isOpenTo(work) ? work.run() : guards.pass(work))
+        const result = await tryOnce(work)
         tally.recovered += 1
         events.emit('retry.recovered', {
           subject: subjectOf(work),
@@ -97,7 +112,7 @@ export function createEngine({ settings, guards, tally, events }: EngineParts): 
   }
 
   function reasonToStop<T>(
-    { attempt, startedAt, reading }: Progress<T>,
+    { work, attempt, startedAt, reading }: Progress<T>,
     delayMs: number,
   ): GiveUpReason | undefined {
     if (reading.error instanceof RetryError) {
@@ -109,8 +124,11 @@ export function createEngine({ settings, guards, tally, events }: EngineParts): 
     if (attempt >= attempts) return 'attempts'
     if (resumesAt - startedAt > maxElapsedMs) return 'elapsed'
     if (deadlineAt !== undefined && resumesAt >= deadlineAt) return 'deadline'
-    return isConflict(reading) || (guards.budget?.withdraw() ?? true) ? undefined : 'budget'
+    return isConflict(reading) || withdraw(work) ? undefined : 'budget'
   }
+
+  const withdraw = ({ level: { concerned } }: Work<unknown>): boolean =>
+    concerned.every((each) => each.guards.budget?.withdraw() ?? true)
 
   async function pause<T>(progress: Progress<T>, delayMs: number): Promise<void> {
     const { work, attempt, reading } = progress
@@ -127,12 +145,12 @@ export function createEngine({ settings, guards, tally, events }: EngineParts): 
   }
 
   async function giveUp<T>(progress: Progress<T>, reason: GiveUpReason): Promise<T> {
-    const { reading } = progress
+    const { reading, work } = progress
     report(progress, reason)
     if (settings.fallback && reason !== 'unknown-outcome' && reason !== 'aborted') {
       return (await settings.fallback({ ...toFailure(progress), reason })) as T
     }
-    handOn(reading.error)
+    if (work.level.isInner) handOn(reading.error)
     throw reading.error
   }
 
@@ -146,12 +164,15 @@ export function createEngine({ settings, guards, tally, events }: EngineParts): 
     tally.countFailure(dbError?.code ?? 'other', sqlStateOf(dbError))
   }
 
-  let made: Frames | undefined
+  let outermost: Level | undefined
   const engine: Engine = {
     run,
-    get frames() {
-      made ??= createFrames(engine)
-      return made
+    guards,
+    isTransactionOpen,
+    get outermost() {
+      const self = [engine]
+      outermost ??= { engine, concerned: self, toPass: self, guarded: [], isInner: false }
+      return outermost
     },
     metrics: () => ({
       calls: tally.calls,

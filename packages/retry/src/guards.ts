@@ -7,18 +7,15 @@ import type { RetryEvents } from './events.ts'
 import type { RetryMetrics } from './metrics.ts'
 import type { Settings } from './settings.ts'
 
-/** What an attempt must know to be let through. */
-export interface Attempt<T> {
-  readonly run: () => Promise<T>
-  readonly isInner: boolean
-}
-
 /** What stands around each attempt: breaker, bulkhead, time limit. */
 export interface Guards {
   readonly budget: Budget | undefined
-  /** Whether nothing stands around the attempt, so that it can be made without this. */
-  isOpenTo(attempt: Attempt<unknown>): boolean
-  pass<T>(attempt: Attempt<T>): Promise<T>
+  /** Whether neither breaker nor bulkhead stands around the attempt. */
+  readonly isOpen: boolean
+  /** Makes the attempt when breaker and bulkhead allow it. */
+  pass<T>(run: () => Promise<T>): Promise<T>
+  /** Makes the attempt within its time limit, if there is one. */
+  limit<T>(run: () => Promise<T>): Promise<T>
   metrics(): Pick<RetryMetrics, 'budget' | 'circuit' | 'bulkhead'>
 }
 
@@ -30,19 +27,14 @@ export function createGuards(settings: Settings, events: EventSource<RetryEvents
   const breaker = settings.breaker
     ? createBreaker(settings.breaker, clock, (circuit) => events.emit('retry.circuit', { circuit }))
     : undefined
-  const open = !bulkhead && !breaker && attemptTimeoutMs === undefined
-
-  const limited = <T>(run: () => Promise<T>): Promise<T> =>
-    attemptTimeoutMs === undefined ? run() : runLimited(run, attemptTimeoutMs, clock)
-  const broken = <T>(run: () => Promise<T>): Promise<T> =>
-    breaker ? breaker.pass(() => limited(run)) : limited(run)
+  const broken = <T>(run: () => Promise<T>): Promise<T> => (breaker ? breaker.pass(run) : run())
 
   return {
     budget,
-    // An inner level with a guard of the same kind would wait for the place that the outer one holds.
-    isOpenTo: ({ isInner }) => open || isInner,
+    isOpen: !bulkhead && !breaker,
     // Who waits for a place must ask the breaker when it gets it, not when it came.
-    pass: ({ run }) => (bulkhead ? bulkhead.pass(() => broken(run), currentContext().signal) : broken(run)),
+    pass: (run) => (bulkhead ? bulkhead.pass(() => broken(run), currentContext().signal) : broken(run)),
+    limit: (run) => (attemptTimeoutMs === undefined ? run() : runLimited(run, attemptTimeoutMs, clock)),
     metrics: () => ({
       ...(budget && { budget: { tokens: budget.tokens } }),
       ...(breaker && { circuit: breaker.circuit }),

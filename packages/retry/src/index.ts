@@ -13,6 +13,7 @@ export type {
   RetryOptions,
   Settlement,
 } from './options.ts'
-export { type Retry, type RunOptions, retry } from './retry.ts'
+export { type By, type Retry, retry } from './retry.ts'
 export { type RetryingOptions, retrying } from './retrying.ts'
-export { type Interceptable, type RepositoryRetryOptions, withRetry } from './with-retry.ts'
+export type { RunOptions } from './run-options.ts'
+export { type Interceptable, type MethodName, type RepositoryRetryOptions, withRetry } from './with-retry.ts'

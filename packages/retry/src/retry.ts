@@ -1,19 +1,20 @@
-import { createEvents, type Events, type Interceptor, type Next, type Operation } from '@org/db-core'
+import {
+  createEvents,
+  type Events,
+  type Interceptor,
+  type InterceptorHost,
+  type Next,
+  type Operation,
+} from '@org/db-core'
 import { createEngine, type Engine } from './engine.ts'
+import { RetryConfigError } from './errors.ts'
 import type { RetryEvents } from './events.ts'
 import { createGuards } from './guards.ts'
 import { createTally, type RetryMetrics } from './metrics.ts'
 import type { RetryOptions } from './options.ts'
-import { frames, isInner, rulingEngine } from './ruling.ts'
-import { parseOptions } from './settings.ts'
-
-/** How one piece of work is to be retried. */
-export interface RunOptions {
-  /** Names it in events. Default `anonymous`. */
-  readonly name?: string
-  /** Doing it twice does no harm, so a lost connection is no reason to stop. Default `false`. */
-  readonly idempotent?: boolean
-}
+import { currentFrame, isInTransaction, levelOf, within } from './ruling.ts'
+import type { RunOptions } from './run-options.ts'
+import { parseOptions, parseRunOptions } from './settings.ts'
 
 /**
  * A retry with all that its work shares: budget, breaker, bulkhead and figures. It is an interceptor, to be given
@@ -29,7 +30,10 @@ export interface Retry extends Interceptor {
   metrics(): RetryMetrics
 }
 
-const engines = new WeakMap<Retry, Engine>()
+/** Options of another retry: its budget, breaker, bulkhead and figures; nothing of `RetryOptions` stands beside it. */
+export type By = { readonly by: Retry } & { readonly [Field in keyof RetryOptions]?: never }
+
+const engines = new WeakMap<object, Engine>()
 
 /**
  * Retries what PostgreSQL, Prisma, the pooler or the network failed to do: single reads and writes, and whole
@@ -39,17 +43,26 @@ const engines = new WeakMap<Retry, Engine>()
 export function retry(options: RetryOptions = {}): Retry {
   const settings = parseOptions(options)
   const events = createEvents<RetryEvents>()
+  const hosts = new Set<InterceptorHost>()
   const engine = createEngine({
     settings,
     guards: createGuards(settings, events),
     tally: createTally(),
     events,
+    isTransactionOpen: () => [...hosts].some((host) => host.hooks() !== undefined),
   })
   const made: Retry = {
     name: 'retry',
     stage: 'retry',
+    attach(host) {
+      hosts.add(host)
+      host.onClose(async () => void hosts.delete(host))
+    },
     intercept: (operation, next) => interceptOperation(engine, operation, next),
-    run: (fn, { name, idempotent = false } = {}) => runFramed(engine, { run: fn, name, idempotent }),
+    run: (fn, given = {}) => {
+      const { name, idempotent = false } = parseRunOptions(given)
+      return runFramed(engine, { run: fn, name, idempotent })
+    },
     events,
     metrics: () => engine.metrics(),
   }
@@ -57,24 +70,35 @@ export function retry(options: RetryOptions = {}): Retry {
   return made
 }
 
-/** The engine of a retry; for the other forms of it. */
-export function engineOf(given: Retry | RetryOptions): Engine {
-  const known = engines.get(given as Retry)
-  if (known) return known
-  const made = engines.get(retry(given as RetryOptions))
-  return made as Engine
+/** The engine of a retry; for the other forms of it. @throws RetryConfigError naming every wrong option */
+export function engineOf(given: RetryOptions | { readonly by: Retry }): Engine {
+  if (!('by' in given)) return engineIn(retry(given))
+  const { by, ...others } = given
+  const known = typeof by === 'object' && by !== null ? engines.get(by) : undefined
+  const problems = [
+    ...(known ? [] : [{ field: 'by', problem: 'must be what retry() returns' }]),
+    ...Object.keys(others).map((field) => ({
+      field,
+      problem: 'must not stand beside by, whose options hold',
+    })),
+  ]
+  if (!known || problems.length > 0) throw new RetryConfigError(problems)
+  return known
+}
+
+function engineIn(made: Retry): Engine {
+  return engines.get(made) as Engine
 }
 
 function interceptOperation(own: Engine, operation: Operation, next: Next): Promise<unknown> {
   if (operation.inTransaction) return next(operation)
-  const frame = frames.getStore()
-  const engine = rulingEngine(own, frame)
   const { kind, action } = operation
+  const level = levelOf(own, currentFrame())
   const run =
     action === '$transaction'
-      ? () => frames.run(engine.frames.transaction, next, operation)
+      ? () => within(level, () => next(operation), own.isTransactionOpen)
       : () => next(operation)
-  return engine.run({ run, operation, idempotent: kind === 'read', isInner: isInner(engine, frame) })
+  return level.engine.run({ run, operation, idempotent: kind === 'read', level })
 }
 
 /** A piece of work as the outer forms hand it over. */
@@ -87,14 +111,8 @@ export interface FramedWork<T> {
 
 /** Runs work so that levels further in know of it. */
 export function runFramed<T>(own: Engine, { run, name, operation, idempotent }: FramedWork<T>): Promise<T> {
-  const frame = frames.getStore()
-  if (frame?.inTransaction) return run()
-  const engine = rulingEngine(own, frame)
-  return engine.run({
-    run: () => frames.run(engine.frames.work, run),
-    name,
-    operation,
-    idempotent,
-    isInner: isInner(engine, frame),
-  })
+  const frame = currentFrame()
+  if (isInTransaction(frame)) return run()
+  const level = levelOf(own, frame)
+  return level.engine.run({ run: () => within(level, run), name, operation, idempotent, level })
 }

@@ -1,8 +1,11 @@
+import { RetryConfigError } from './errors.ts'
 import type { RetryOptions } from './options.ts'
-import { engineOf, type Retry, type RunOptions, runFramed } from './retry.ts'
+import { type By, engineOf, runFramed } from './retry.ts'
+import type { RunOptions } from './run-options.ts'
+import { parseRunOptions } from './settings.ts'
 
 /** How a function is to be retried; options of its own, or the budget, breaker and figures of another retry. */
-export type RetryingOptions = (RetryOptions | { readonly by: Retry }) & RunOptions
+export type RetryingOptions = (RetryOptions | By) & RunOptions
 
 /**
  * The function, retried: each call runs it again from its beginning if it fails and trying again can do no harm,
@@ -13,11 +16,18 @@ export type RetryingOptions = (RetryOptions | { readonly by: Retry }) & RunOptio
  * ```
  * @throws RetryConfigError naming every wrong option
  */
-export function retrying<Args extends readonly unknown[], T>(
-  fn: (...args: Args) => Promise<T>,
+export function retrying<Args extends readonly unknown[], T, This = unknown>(
+  fn: (this: This, ...args: Args) => Promise<T>,
   options: RetryingOptions = {},
-): (...args: Args) => Promise<T> {
-  const { name = fn.name || undefined, idempotent = false, ...rest } = options
-  const engine = engineOf('by' in rest ? rest.by : rest)
-  return (...args) => runFramed(engine, { run: () => fn(...args), name, idempotent })
+): (this: This, ...args: Args) => Promise<T> {
+  if (typeof fn !== 'function') throw new RetryConfigError([{ field: 'fn', problem: 'must be a function' }])
+  const { name: given, idempotent: harmless, ...rest } = options
+  const { name = fn.name || undefined, idempotent = false } = parseRunOptions({
+    ...(given !== undefined && { name: given }),
+    ...(harmless !== undefined && { idempotent: harmless }),
+  })
+  const engine = engineOf(rest)
+  return function (...args) {
+    return runFramed(engine, { run: () => Reflect.apply(fn, this, args) as Promise<T>, name, idempotent })
+  }
 }

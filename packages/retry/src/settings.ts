@@ -8,16 +8,27 @@ import type {
   BulkheadOptions,
   RetryOptions,
 } from './options.ts'
+import type { RunOptions } from './run-options.ts'
 
-const milliseconds = z.number().min(0).max(2_147_483_647)
-const positive = z.number().positive().max(2_147_483_647)
+const maxMs = 2_147_483_647
+const number = (min: number, max = Number.MAX_VALUE) =>
+  z
+    .number({ error: 'must be a number' })
+    .min(min, { error: `must be at least ${min}` })
+    .max(max, { error: `must be at most ${max}` })
+const whole = (min: number, max?: number) => number(min, max).int({ error: 'must be a whole number' })
+const milliseconds = number(0, maxMs)
+const positive = z
+  .number({ error: 'must be a number' })
+  .positive({ error: 'must be more than 0' })
+  .max(maxMs, { error: `must be at most ${maxMs}` })
 const callback = <T>() => z.custom<T>((value) => typeof value === 'function', { error: 'must be a function' })
 
 const backoffSchema = z
   .strictObject({
     initialMs: milliseconds.default(50),
     maxMs: milliseconds.default(2_000),
-    factor: z.number().min(1.5).max(100).default(2),
+    factor: number(1.5, 100).default(2),
   })
   .refine(({ initialMs, maxMs }) => initialMs <= maxMs, {
     path: ['maxMs'],
@@ -25,23 +36,23 @@ const backoffSchema = z
   })
 
 const budgetSchema = z.strictObject({
-  ratio: z.number().min(0).max(100).default(0.1),
-  minPerSecond: z.number().min(0).default(10),
-  burst: z.number().min(1).default(100),
+  ratio: number(0, 100).default(0.1),
+  minPerSecond: number(0).default(10),
+  burst: number(1).default(100),
 })
 
 const breakerSchema = z.strictObject({
-  failures: z.number().int().min(1).default(10),
+  failures: whole(1).default(10),
   openMs: positive.default(1_000),
 })
 
 const bulkheadSchema = z.strictObject({
-  limit: z.number().int().min(1),
-  queue: z.number().int().min(0).default(0),
+  limit: whole(1),
+  queue: whole(0).default(0),
 })
 
 const schema = z.strictObject({
-  attempts: z.number().int().min(1).max(10_000).default(6),
+  attempts: whole(1, 10_000).default(6),
   backoff: backoffSchema.prefault({}),
   maxElapsedMs: positive.default(30_000),
   attemptTimeoutMs: positive.optional(),
@@ -73,6 +84,18 @@ export function parseOptions(options: RetryOptions): Settings {
   if (!parsed.success) throw new RetryConfigError(parsed.error.issues.flatMap(problemsOf))
   const { breaker, ...rest } = parsed.data
   return { ...rest, breaker: breaker === true ? breakerSchema.parse({}) : breaker } as Settings
+}
+
+const runSchema = z.strictObject({
+  name: z.string({ error: 'must be text' }).optional(),
+  idempotent: z.boolean({ error: 'must be true or false' }).optional(),
+})
+
+/** Checks the options of one piece of work. @throws RetryConfigError naming every wrong one */
+export function parseRunOptions(options: RunOptions): RunOptions {
+  const parsed = runSchema.safeParse(options)
+  if (!parsed.success) throw new RetryConfigError(parsed.error.issues.flatMap(problemsOf))
+  return options
 }
 
 type Issue = z.core.$ZodIssue

@@ -21,7 +21,7 @@ export async function settle(
 ): Promise<Consequence> {
   const { retryIf } = settings
   if (reading.outcome !== 'unknown') {
-    return (retryIf?.(reading.error) ?? reading.retryable) ? 'retry' : 'final'
+    return mayRetry(reading, retryIf) ? 'retry' : 'final'
   }
   if (!settings.settle) return 'unknown'
   const { subject } = failure
@@ -33,10 +33,21 @@ export async function settle(
     return 'unknown'
   }
   const committed = settlement === 'committed' ? { committed: undefined } : settlement
-  if (typeof committed === 'object') {
+  if (typeof committed === 'object' && committed !== null && 'committed' in committed) {
     events.emit('retry.settled', { subject, outcome: 'committed' })
     return committed
   }
-  events.emit('retry.settled', { subject, outcome: committed })
-  return committed === 'rolled-back' ? 'retry' : 'unknown'
+  // Whatever else it says, it is not sure.
+  const isRolledBack = settlement === 'rolled-back'
+  events.emit('retry.settled', { subject, outcome: isRolledBack ? 'rolled-back' : 'unknown' })
+  return isRolledBack ? 'retry' : 'unknown'
+}
+
+/** What its own failure would hide is the failure that it was asked about. */
+function mayRetry({ error, retryable }: Reading, retryIf: Settings['retryIf']): boolean {
+  try {
+    return retryIf?.(error) ?? retryable
+  } catch {
+    return retryable
+  }
 }

@@ -52,6 +52,17 @@ describe('a COMMIT without an answer', () => {
     },
   )
 
+  it('is settled for the very first transaction of a process', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      await using db = open(proxy.through(database.url), { use: [retry()] })
+      await db.user.count()
+      const cut = proxy.cutWhen({ from: 'server', bytes: 'COMMIT' })
+      const answer = await codeOf(db.transaction(() => db.user.create({ data: { email: `first ${round}` } })))
+      await cut
+      expect(answer).toMatchObject({ resolved: { email: `first ${round}` } })
+    }
+  })
+
   it.each(whoCuts)(
     'of a batch is never repeated when it was carried out (%s)',
     async (_what, from, stored) => {

@@ -1,3 +1,4 @@
+import { DatabaseError } from '@org/db-core'
 import { BaseRepository } from '@org/db-repository'
 import { startProxy, type TcpProxy, type TestDatabase } from '@org/db-testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -105,6 +106,44 @@ describe('three levels of retry around one read', () => {
   })
 })
 
+describe('lazy promises of Prisma', () => {
+  it('run inside of the work that returns them', async () => {
+    const narrow = retry({ ...quick, bulkhead: { limit: 1, queue: 10 } })
+    await using one = watched(narrow)
+    await one.user.create({ data: { email: 'a' } })
+    expect(await narrow.run(() => one.user.count())).toBe(1)
+    const twice = retrying(() => one.user.findFirst(), { ...quick, attempts: 2 })
+    queries = []
+    const cutting = cutReads()
+    expect(await codeOf(twice())).toBe('DB_CONNECTION_LOST')
+    cutting.stop()
+    expect(queries).toHaveLength(2)
+  })
+})
+
+describe('what levels share', () => {
+  it('holds for work with options of its own: the bulkhead of the pool', async () => {
+    const narrow = retry({ ...quick, bulkhead: { limit: 1 } })
+    await using one = watched(narrow)
+    const users = withRetry(new Users(one), { ...quick, attempts: 1 })
+    const all = await Promise.all(Array.from({ length: 5 }, () => codeOf(users.count())))
+    expect(all.filter((each) => each === 'DB_RETRY_BULKHEAD_FULL')).toHaveLength(4)
+  })
+
+  it('holds for it: the breaker of the pool', async () => {
+    const breaking = retry({ ...quick, attempts: 1, breaker: { failures: 1, openMs: 60_000 } })
+    await using one = watched(breaking)
+    await one.user.create({ data: { email: 'a' } })
+    const cutting = cutReads()
+    expect(await codeOf(one.user.findFirst())).toBe('DB_CONNECTION_LOST')
+    const users = withRetry(new Users(one), { ...quick, attempts: 1 })
+    queries = []
+    expect(await codeOf(users.findFirst())).toBe('DB_RETRY_CIRCUIT_OPEN')
+    cutting.stop()
+    expect(queries).toEqual([])
+  })
+})
+
 describe('withRetry', () => {
   it('repeats reads and writes of a repository whose database has no retry', async () => {
     await using plain = watched()
@@ -166,6 +205,41 @@ describe('withRetry', () => {
       await work()
     })
     expect([bodies, inner]).toEqual([2, 2])
+  })
+})
+
+describe('work that a transaction has left behind', () => {
+  const failing = (): { readonly work: () => Promise<number>; readonly tries: () => number } => {
+    let tries = 0
+    return {
+      work: retrying(async () => {
+        tries += 1
+        if (tries < 3)
+          throw new DatabaseError('DB_DEADLOCK', 'x', { retryable: true, outcome: 'rolled-back' })
+        return tries
+      }, quick),
+      tries: () => tries,
+    }
+  }
+
+  it('is repeated in a hook after it', async () => {
+    const { work, tries } = failing()
+    await db.transaction(async (tx) => tx.afterCommit(() => work().then(() => undefined)))
+    expect(tries()).toBe(3)
+  })
+
+  it('is repeated when it runs on', async () => {
+    const { work } = failing()
+    let goOn = (): void => undefined
+    const going = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    let later: Promise<number> | undefined
+    await db.transaction(async () => {
+      later = going.then(work)
+    })
+    goOn()
+    expect(await later).toBe(3)
   })
 })
 

@@ -7,6 +7,16 @@ import { alwaysFailing, codeOf, failing, failure } from './support/failures.ts'
 const atOnce: RetryOptions = { backoff: { initialMs: 0, maxMs: 0 } }
 
 describe('retrying', () => {
+  it('keeps the object that a method is called on', async () => {
+    const counter = {
+      value: 7,
+      read: retrying(async function (this: { value: number }) {
+        return this.value
+      }),
+    }
+    expect(await counter.read()).toBe(7)
+  })
+
   it('hands arguments through and returns what the function returns', async () => {
     const add = retrying(async (a: number, b: number) => a + b)
     expect(await add(2, 3)).toBe(5)
@@ -188,6 +198,13 @@ describe('settle', () => {
     expect(work.runs).toBe(1)
   })
 
+  it.each([null, 'commited', 5, {}])('counts as unsure when it says %j', async (said) => {
+    const work = failing(failure('DB_AMBIGUOUS_COMMIT', { retryable: false, outcome: 'unknown' }))
+    const call = retrying(work, { ...atOnce, settle: () => said as never })
+    await expect(call()).rejects.toMatchObject({ code: 'DB_AMBIGUOUS_COMMIT' })
+    expect(work.runs).toBe(1)
+  })
+
   it('surfaces the error when nobody knows, or when it fails itself', async () => {
     const settles: RetryOptions['settle'][] = [
       () => 'unknown',
@@ -264,6 +281,14 @@ describe('nested levels', () => {
     }, atOnce)
     expect(await outer()).toBe('done')
     expect([before, work.runs]).toEqual([1, 3])
+  })
+
+  it('try an error again that other work has given up on', async () => {
+    const error = failure()
+    const once = retrying(failing(error, error, error), { ...atOnce, attempts: 2 })
+    await expect(once()).rejects.toBe(error)
+    const other = failing(error)
+    expect(await retrying(other, atOnce)()).toBe('done')
   })
 
   it('do not try again what a level further in has given up on, even inside of another error', async () => {

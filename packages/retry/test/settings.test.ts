@@ -42,7 +42,7 @@ describe('retry', () => {
 
   it('says what is wrong with each', () => {
     expect(() => retry({ attempts: 0, backoff: { initialMs: 5, maxMs: 1 } })).toThrow(
-      /attempts: .*>=1[\s\S]*backoff\.maxMs: must not be below initialMs/,
+      /attempts: must be at least 1[\s\S]*backoff\.maxMs: must not be below initialMs/,
     )
   })
 
@@ -64,5 +64,14 @@ describe('retry', () => {
       },
     }
     expect(() => withRetry(repository, { attempts: -1 })).toThrow(RetryConfigError)
+    const policy = retry()
+    const wrong = (options: object) => () => withRetry(repository, options as never)
+    expect(wrong({ methods: ['restok'] })).toThrow(/methods: .*restok is none/)
+    expect(wrong({ methods: 'with' })).toThrow(RetryConfigError)
+    expect(wrong({ by: {} })).toThrow(/by: must be what retry\(\) returns/)
+    expect(wrong({ by: undefined })).toThrow(RetryConfigError)
+    expect(wrong({ by: policy, attempts: 2 })).toThrow(/attempts: must not stand beside by/)
+    expect(() => policy.run(async () => 1, { idempotnt: true } as never)).toThrow(/idempotnt: is no option/)
+    expect(() => retrying(5 as never)).toThrow(RetryConfigError)
   })
 })

@@ -261,7 +261,10 @@ function assemble<Client extends PrismaClientLike>(
       schema: config.schema,
       sql: packagesSql,
       client: methods.$client,
-      hooks: ambient.scope,
+      hooks: () => {
+        const scope = ambient.scope()
+        return scope?.root.isOver === false ? scope.forPackages : undefined
+      },
       session,
       events,
       onClosing: (stop) => void stops.push(stop),

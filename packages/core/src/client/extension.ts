@@ -126,7 +126,7 @@ export function createExtension(options: ExtensionOptions): object {
           args,
           context: currentContext(),
           inTransaction,
-          transaction,
+          transaction: transaction?.forPackages,
           onReplica: consistency === undefined,
         }
         // A batch is sent when all its operations have come this far.

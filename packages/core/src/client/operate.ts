@@ -33,7 +33,7 @@ export function createOperate({ pipeline, ambient, consistency }: OperateOptions
       args,
       context,
       inTransaction,
-      transaction: scope,
+      transaction: scope?.forPackages,
     }
     pipeline.begin(inTransaction, scope)
     const endWrite = inTransaction || kind === 'read' ? undefined : consistency.begin()

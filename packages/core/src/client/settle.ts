@@ -50,7 +50,8 @@ export function createSettler(pool: pg.Pool): Settler {
 
   return {
     async prepare() {
-      preparing ??= ask().then(
+      // For all transactions: neither signal nor deadline of the one that happens to be the first.
+      preparing ??= restoreContext({ deadlineAt: Date.now() + longestMs }, ask).then(
         (found) => {
           incarnation = found
         },

@@ -36,6 +36,8 @@ export class TransactionScope implements Transaction {
   interrupt: ((reason: DatabaseError) => void) | undefined
   /** What the caller's code threw. */
   bodyFailure: { readonly error: unknown } | undefined
+  /** Set when it is over: committed, rolled back, or nobody knows. */
+  isOver = false
   /** What COMMIT itself failed with: then it may have happened all the same. */
   commitFailure: { readonly error: unknown } | undefined
   /** Set when a part that had joined failed: then only a rollback is left. */
@@ -51,6 +53,19 @@ export class TransactionScope implements Transaction {
   #open: OpenConnection | undefined
   #afterCommit: TransactionHook[] = []
   #afterRollback: TransactionHook[] = []
+  /** What packages wait for the end with; runs before the caller's hooks, which may take their time. */
+  readonly forPackages: TransactionHooks = {
+    afterCommit: (hook) => {
+      this.#refuseEnded()
+      this.#packagesAfterCommit.push(hook)
+    },
+    afterRollback: (hook) => {
+      this.#refuseEnded()
+      this.#packagesAfterRollback.push(hook)
+    },
+  }
+  #packagesAfterCommit: TransactionHook[] = []
+  #packagesAfterRollback: TransactionHook[] = []
 
   constructor(options: TransactionOptions, parent?: TransactionScope) {
     this.options = options
@@ -146,10 +161,14 @@ export class TransactionScope implements Transaction {
     if (!parent) return
     parent.#afterCommit.push(...this.#afterCommit)
     parent.#afterRollback.push(...this.#afterRollback)
+    parent.#packagesAfterCommit.push(...this.#packagesAfterCommit)
+    parent.#packagesAfterRollback.push(...this.#packagesAfterRollback)
   }
 
   hooks(end: 'committed' | 'rolled-back'): readonly TransactionHook[] {
-    return end === 'committed' ? this.#afterCommit : this.#afterRollback
+    return end === 'committed'
+      ? [...this.#packagesAfterCommit, ...this.#afterCommit]
+      : [...this.#packagesAfterRollback, ...this.#afterRollback]
   }
 }
 

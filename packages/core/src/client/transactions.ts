@@ -55,7 +55,7 @@ export function createTransactions(client: object, around: TransactionsOptions):
     const scope = new TransactionScope(options)
     const timeoutMs = options.timeoutMs ?? around.timeoutMs
     let result: { readonly value: T } | undefined
-    void settler.prepare()
+    const prepared = scope.canWrite ? settler.prepare() : undefined
     open.add(scope)
     try {
       await ambient.open(scope, () =>
@@ -64,6 +64,8 @@ export function createTransactions(client: object, around: TransactionsOptions):
           scope,
           async () => {
             result = { value: await runBody(scope, () => fn(scope), timeoutMs) }
+            // Only the first transaction of a process may have to wait.
+            await prepared
           },
           { maxWait: options.maxWaitMs ?? around.maxWaitMs, timeout: timeoutMs + prismaGraceMs },
         ),
@@ -74,6 +76,7 @@ export function createTransactions(client: object, around: TransactionsOptions):
       throw failure
     } finally {
       open.delete(scope)
+      scope.isOver = true
       scope.close(transactionOver())
     }
     await ends.runHooks(scope, 'committed')
