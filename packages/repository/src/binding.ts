@@ -15,6 +15,8 @@ const actions = [
   'findFirst',
   'findMany',
   'count',
+  'aggregate',
+  'groupBy',
   'create',
   'update',
   'delete',
@@ -37,6 +39,8 @@ export interface Binding {
   /** `Film` */
   readonly model: string
   readonly modelMetadata: ModelMetadata | undefined
+  /** The client itself, for SQL. */
+  readonly client: object
   /** The database object that the client belongs to; absent for a plain client. */
   readonly database: DatabaseLike | undefined
   /** Whether a call made now would be part of a transaction. */
@@ -68,6 +72,7 @@ export function bind(client: unknown, name: string, fastPath = true): Binding {
     perform: performers(delegate, { model, metadata, inTransaction, isDatabase: database !== undefined }),
     model,
     modelMetadata: metadata?.models[model],
+    client: own,
     database,
     inTransaction,
   }

@@ -1,5 +1,6 @@
 import type { DatabaseLike, FieldMetadata, ModelMetadata } from '@org/db-core'
 import { RepositoryError } from '../errors.ts'
+import { identifier } from '../identifier.ts'
 
 /**
  * How the values of a column are compared.
@@ -94,7 +95,7 @@ async function readLabels(
     )
   }
   const within = schema ?? database.config.schema
-  const relation = [within, table].filter((part) => part !== undefined).map(quoted)
+  const relation = [within, table].filter((part) => part !== undefined).map(identifier)
   const rows = await database.sql.query<{ label: string }>(labelsOfEnum, [relation.join('.'), field.column])
   const labels = rows.map(({ label }) => label)
   const named = enums[field.type] ?? []
@@ -105,8 +106,4 @@ async function readLabels(
     )
   }
   return labels
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
 }

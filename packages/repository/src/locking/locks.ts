@@ -1,5 +1,6 @@
 import type { Access } from '../access.ts'
 import { RepositoryError } from '../errors.ts'
+import { identifier } from '../identifier.ts'
 import { textOfKey, textOfRow, valuesOfId, whereIds } from '../row-key.ts'
 import { finder } from '../rows.ts'
 import { checkInteger } from '../window.ts'
@@ -137,9 +138,9 @@ async function lockRows(
       `A lock on ${model} ends with its transaction, and there is none: use db.transaction`,
     )
   }
-  const columns = key.fields.map((field) => quoted(modelMetadata.fields[field]?.column ?? field))
+  const columns = key.fields.map((field) => identifier(modelMetadata.fields[field]?.column ?? field))
   const schema = modelMetadata.schema ?? database.config.schema
-  const table = [schema, modelMetadata.table].filter((part) => part !== undefined).map(quoted)
+  const table = [schema, modelMetadata.table].filter((part) => part !== undefined).map(identifier)
   const params: unknown[] = []
   const tuples = ids.map(
     (id) =>
@@ -170,8 +171,4 @@ function toParam(value: unknown): unknown {
     return (value as { toFixed(): string }).toFixed()
   }
   return value
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
 }

@@ -1,4 +1,5 @@
 import type { ModelMetadata, SchemaMetadata } from '@org/db-core'
+import { identifier } from '../identifier.ts'
 import { type SoftDeleteOptions, softModels } from './models.ts'
 
 /** Which indexes are wanted. */
@@ -37,13 +38,13 @@ interface UniqueIndex {
 }
 
 function statement({ index, fields, field, model, schema }: UniqueIndex): string {
-  const within = schema === undefined ? '' : `${quoted(schema)}.`
-  const table = `${within}${quoted(model.table)}`
-  const column = (name: string): string => quoted(model.fields[name]?.column ?? name)
+  const within = schema === undefined ? '' : `${identifier(schema)}.`
+  const table = `${within}${identifier(model.table)}`
+  const column = (name: string): string => identifier(model.fields[name]?.column ?? name)
   return [
-    `ALTER TABLE ${table} DROP CONSTRAINT IF EXISTS ${quoted(index)};`,
-    `DROP INDEX IF EXISTS ${within}${quoted(index)};`,
-    `CREATE UNIQUE INDEX ${quoted(index)} ON ${table} (${fields.map(column).join(', ')}) WHERE ${column(field)} IS NULL;`,
+    `ALTER TABLE ${table} DROP CONSTRAINT IF EXISTS ${identifier(index)};`,
+    `DROP INDEX IF EXISTS ${within}${identifier(index)};`,
+    `CREATE UNIQUE INDEX ${identifier(index)} ON ${table} (${fields.map(column).join(', ')}) WHERE ${column(field)} IS NULL;`,
     '',
   ].join('\n')
 }
@@ -57,8 +58,4 @@ function isReferredTo(model: string, fields: readonly string[], metadata: Schema
         fields.every((field) => relation.references.includes(field)),
     ),
   )
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
 }

@@ -1,0 +1,1 @@
+export { type Aggregates, aggregates } from './aggregates.ts'

@@ -1,0 +1,124 @@
+import type { DatabaseLike } from '@org/db-core'
+import type { Access } from '../access.ts'
+import { RepositoryError } from '../errors.ts'
+import { identifier } from '../identifier.ts'
+
+/** What the column's index knows. */
+export interface Index {
+  /** Ids by rank, as texts of the columns of the key. */
+  matches(query: Words, offset: number, limit: number): Promise<readonly Match[]>
+  /** The marked passages of these rows, in the order of `keys`. */
+  highlights(
+    query: Words,
+    keys: readonly Match[],
+  ): Promise<readonly Readonly<Record<string, string | null>>[]>
+}
+
+/** What is looked for. */
+export interface Words {
+  readonly query: string
+  readonly language?: string | undefined
+}
+
+/** One row that holds the words. */
+export interface Match {
+  /** The values of the key's columns as text. */
+  readonly key: readonly string[]
+  readonly rank: number
+}
+
+interface Setup {
+  readonly column?: string
+  readonly language?: string
+  readonly highlight?: readonly string[]
+}
+
+/** Characters that no text for people holds; the marks that go to HTML come after escaping. */
+const [start, stop] = ['\u{E000}', '\u{E001}']
+const escapes: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+  [start]: '<mark>',
+  [stop]: '</mark>',
+}
+
+const headline = `StartSel=${start},StopSel=${stop},MaxFragments=2,FragmentDelimiter=" … "`
+
+/** The SQL of one `tsvector` column. */
+export function createIndex(
+  access: Access,
+  { column = 'search', language = 'english', highlight = [] }: Setup,
+): Index {
+  const { model, database } = checked(access)
+  const columnOf = (field: string): string => {
+    const found = Object.hasOwn(model.fields, field) ? model.fields[field]?.column : undefined
+    if (found !== undefined) return `t.${identifier(found)}`
+    throw new RepositoryError('DB_REPOSITORY_CONFIG', `${access.model} has no column for ${field}`)
+  }
+  const schema = database.isUnqualified ? undefined : (model.schema ?? database.config.schema)
+  const table = [schema, model.table]
+    .flatMap((part) => (part === undefined ? [] : [identifier(part)]))
+    .join('.')
+  const keys = access.key.fields.map(columnOf)
+  const names = keys.map((key, at) => `${key}::text AS k${at}`).join(', ')
+  const vector = `t.${identifier(column)}`
+  const words = 'websearch_to_tsquery($1::regconfig, $2)'
+  const passages = highlight
+    .map(columnOf)
+    .map((text, at) => `ts_headline($1::regconfig, ${text}, q, $3) AS h${at}`)
+    .join(', ')
+
+  const ask = (text: string, { query, language: own = language }: Words, values: readonly unknown[]) =>
+    // A zero byte ends a text; it is no part of a word.
+    database.sql.query(text, [own, query.replaceAll('\0', ' '), ...values])
+
+  return {
+    async matches(query, offset, limit) {
+      const rows = await ask(
+        `SELECT ${names}, ts_rank_cd(${vector}, q, 32) AS rank FROM ${table} AS t, ${words} AS q
+         WHERE ${vector} @@ q ORDER BY rank DESC, ${keys.join(', ')} LIMIT $3 OFFSET $4`,
+        query,
+        [limit, offset],
+      )
+      return rows.map((row) => ({ key: keys.map((_, at) => String(row[`k${at}`])), rank: Number(row.rank) }))
+    },
+    async highlights(query, found) {
+      if (highlight.length === 0 || found.length === 0) return found.map(() => ({}))
+      // Each parameter takes the type of its column, so that the key's index serves.
+      const wanted = keys.map((key, at) => `${key} = ANY($${at + 4})`)
+      const rows = await ask(
+        `SELECT ${names}, ${passages} FROM ${table} AS t, ${words} AS q WHERE ${wanted.join(' AND ')}`,
+        query,
+        [headline, ...keys.map((_, at) => found.map(({ key }) => key[at]))],
+      )
+      const byKey = new Map(
+        rows.map((row) => [JSON.stringify(keys.map((_, at) => String(row[`k${at}`]))), row]),
+      )
+      return found.map(({ key }) => {
+        const row = byKey.get(JSON.stringify(key))
+        return Object.fromEntries(highlight.map((field, place) => [field, toHtml(row?.[`h${place}`])]))
+      })
+    },
+  }
+}
+
+function toHtml(text: unknown): string | null {
+  return typeof text === 'string'
+    ? text.replaceAll(/[&<>"'\u{E000}\u{E001}]/gu, (found) => escapes[found] ?? found)
+    : null
+}
+
+function checked({ binding, model: name }: Access): {
+  readonly model: NonNullable<Access['binding']['modelMetadata']>
+  readonly database: DatabaseLike
+} {
+  const { modelMetadata: model, database } = binding
+  if (model && database) return { model, database }
+  throw new RepositoryError(
+    'DB_REPOSITORY_CONFIG',
+    `Full-text search in ${name} needs a Database with metadata`,
+  )
+}

@@ -1,0 +1,120 @@
+import { metadata } from '@org/prisma/metadata'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { fullText, fullTextColumn } from '../src/full-text/index.ts'
+import { BaseRepository } from '../src/index.ts'
+import { softDelete } from '../src/soft-delete/index.ts'
+import { type Extras, openExtras } from './support/extras.ts'
+
+const column = fullTextColumn({ metadata, model: 'Folder', fields: { path: 'A' } })
+
+let extras: Extras
+beforeAll(async () => {
+  extras = await openExtras({ use: [softDelete()] })
+  await extras.db.sql.query(column.up)
+})
+afterAll(() => extras.close())
+beforeEach(async () => {
+  await extras.db.sql.query('TRUNCATE folder RESTART IDENTITY CASCADE')
+  await extras.db.folder.createMany({ data: paths.map((path) => ({ path })) })
+})
+
+const paths = [
+  'The red planet and its moons',
+  'A planet',
+  'Moons, moons and moons of the outer planets',
+  'Mars & "peace" < war',
+  'Nothing of it',
+]
+const folders = () => new BaseRepository(extras.db, 'folder')
+const search = () => fullText(folders(), { highlight: ['path'] })
+const ids = (found: readonly { readonly item: { readonly id: number } }[]) => found.map(({ item }) => item.id)
+
+describe('find', () => {
+  it('finds words in any form, best first, and what people type', async () => {
+    expect(ids(await search().find({ query: 'planet' })).sort()).toEqual([1, 2, 3])
+    expect(ids(await search().find({ query: 'moon' }))).toEqual([3, 1])
+    expect(ids(await search().find({ query: '"red planet"' }))).toEqual([1])
+    expect(ids(await search().find({ query: 'planet -red -outer' }))).toEqual([2])
+    expect(ids(await search().find({ query: 'war or red' })).sort()).toEqual([1, 4])
+    const ranks = (await search().find({ query: 'moon' })).map(({ rank }) => rank)
+    expect(ranks).toEqual([...ranks].sort((a, b) => b - a))
+    expect(ranks.every((rank) => rank > 0 && rank < 1)).toBe(true)
+  })
+
+  it('takes any text for a query', async () => {
+    for (const query of ['', "it's (", '& | ! :*', '"', 'the', '\0', 'x'.repeat(3_000)]) {
+      expect(await search().find({ query })).toEqual([])
+    }
+  })
+
+  it('marks the words in text that is safe as HTML', async () => {
+    const [found] = await search().find({ query: 'mars' })
+    expect(found?.highlights.path).toContain('<mark>Mars</mark> &amp; &quot;peace')
+  })
+
+  it('returns what is selected, of the rows that the filter lets pass', async () => {
+    const [found] = await search().find({ query: 'planet', where: { id: { gt: 2 } }, select: { path: true } })
+    expect(found?.item).toEqual({ path: paths[2] })
+    const data = Array.from({ length: 300 }, (_, index) => ({ path: `planet ${index}` }))
+    await extras.db.folder.createMany({ data })
+    const late = { path: { startsWith: 'planet 2' } }
+    expect(await search().find({ query: 'planet', where: late, take: 100 })).toHaveLength(100)
+    expect(await search().find({ query: 'planet', where: late, take: 100, skip: 100 })).toHaveLength(11)
+    const pages = [0, 50, 100].map((skip) => search().find({ query: 'planet', where: late, take: 50, skip }))
+    const walked = (await Promise.all(pages)).flatMap(ids)
+    expect(new Set(walked).size).toBe(111)
+  })
+
+  it('does not find what interceptors hide', async () => {
+    await folders().delete(1)
+    expect(ids(await search().find({ query: 'moon' }))).toEqual([3])
+  })
+
+  it('uses the language that it is given', async () => {
+    const simple = fullText(folders(), { language: 'simple' })
+    expect(ids(await simple.find({ query: 'planets' }))).toEqual([])
+    expect(ids(await simple.find({ query: 'planets', language: 'english' })).sort()).toEqual([1, 2, 3])
+  })
+
+  it('reads in the transaction around it', async () => {
+    const undone = extras.db.transaction(async () => {
+      await extras.db.folder.create({ data: { path: 'comet' } })
+      expect(ids(await search().find({ query: 'comet' }))).toHaveLength(1)
+      throw new Error('undo')
+    })
+    await expect(undone).rejects.toThrow('undo')
+    expect(await search().find({ query: 'comet' })).toEqual([])
+  })
+
+  it('refuses a window or a field that makes no sense', async () => {
+    await expect(search().find({ query: 'x', take: 0 })).rejects.toMatchObject({
+      code: 'DB_REPOSITORY_ARGUMENT',
+    })
+    expect(() => fullText(folders(), { highlight: ['nothing' as 'path'] })).toThrow('no column')
+  })
+})
+
+describe('fullTextColumn', () => {
+  it('writes SQL that can be undone, and an index that serves', async () => {
+    const plan = await extras.db.sql.query<{ 'QUERY PLAN': string }>(
+      `SET enable_seqscan = off; EXPLAIN SELECT id FROM folder WHERE search @@ websearch_to_tsquery('english', 'moon')`,
+    )
+    expect(JSON.stringify(plan)).toContain('folder_search_idx')
+    await expect(
+      extras.db.transaction(async () => {
+        await extras.db.sql.query(column.down)
+        await extras.db.sql.query(column.up)
+        throw new Error('undo')
+      }),
+    ).rejects.toThrow('undo')
+    expect(column.model).toContain('Unsupported("tsvector")')
+  })
+
+  it('refuses what is no text of the model', () => {
+    const wrong = (model: string, field: string) => () =>
+      fullTextColumn({ metadata, model, fields: { [field]: 'A' } })
+    expect(wrong('Folder', 'parentId')).toThrow('no text')
+    expect(wrong('Folder', 'children')).toThrow('no text')
+    expect(wrong('Nothing', 'path')).toThrow('no model')
+  })
+})
