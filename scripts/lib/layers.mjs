@@ -10,7 +10,7 @@ import { readJson } from './workspace.mjs'
 const exceptions = {
   '@org/db-core': [],
   '@org/db-testing': [],
-  '@org/db-cli': ['@org/db-core', '@org/db-migrations'],
+  '@org/db-cli': ['@org/db-core', '@org/db-migrations', '@org/db-testing'],
   '@org/db-nestjs': ['@org/db-core'],
 }
 

@@ -1,27 +1,84 @@
+import type { Command, CommandGroup, CommandOption } from '@org/db-core/commands'
+import { globals } from './parse-arguments.ts'
+import type { Style } from './style.ts'
+
+/** A group as `orgdb --help` lists it. */
+export interface ListedGroup {
+  readonly name: string
+  readonly description: string
+}
+
+const exits =
+  'Exit codes: 0 done, 1 failed, 2 pending, different or with findings, 3 refused, 4 another runner is at work'
+
 /** What `orgdb --help` says. */
-export const help = `orgdb migrate COMMAND [options]
+export function generalHelp(groups: readonly ListedGroup[], style: Style): string {
+  return [
+    'orgdb GROUP COMMAND [options]',
+    '',
+    ...aligned(
+      groups.map(({ name, description }) => [name, description]),
+      style,
+    ),
+    '',
+    'orgdb GROUP --help lists the commands of a group; orgdb.config.ts adds groups of packages',
+    '',
+    style.bold('Options of all'),
+    ...aligned(optionRows(globals), style),
+    '',
+    exits,
+    '',
+  ].join('\n')
+}
 
-  create NAME           write the next migration and its rollback from the Prisma schema
-                        [--description TEXT] [--empty]
-  lint                  hold pending migrations against the rules [--offline: all of the folder]
-  plan                  what is pending, statement by statement, with locks and sizes
-  deploy                apply what is pending [--to NAME] [--dry-run: the same as plan]
-  rollback              take back the latest [--steps N | --to NAME] [--allow-data-loss]
-  status                where everything stands
-  verify                every migration up, back and up again in a scratch database
-  drift                 what of the database no migration has made
-  baseline              take migrations as applied, --to NAME
-  resolve NAME WHAT     applied, rolled-back, statement-done, statement-repeat or repeat-data
-  repair                checksums of comment-only edits, invalid indexes
-  reset                 empty the database and deploy anew; asks for its name [--confirm NAME]
+/** What `orgdb GROUP --help` says. */
+export function groupHelp({ name, description, commands }: CommandGroup, style: Style): string {
+  const only = commands.length === 1 ? commands[0] : undefined
+  if (only?.name === '') return commandHelp(name, only, style)
+  return [
+    `orgdb ${name} COMMAND [options]: ${description}`,
+    '',
+    ...aligned(
+      commands.map((command) => [signature(command), command.description]),
+      style,
+    ),
+    '',
+    `orgdb ${name} COMMAND --help explains a command`,
+    '',
+  ].join('\n')
+}
 
-Options of all
-  --url URL             default: DATABASE_URL and its companions, see the configuration of @org/db-core
-  --directory PATH      default: prisma/migrations
-  --prisma-schema PATH  default: prisma/schema if it is there, else prisma/schema.prisma
-  --environment NAME    development, testing, staging or production
-  --json                one JSON object on standard output
-  --help
+/** What `orgdb GROUP COMMAND --help` says. */
+export function commandHelp(group: string, command: Command, style: Style): string {
+  const own = optionRows(command.options ?? {})
+  return [
+    `orgdb ${[group, signature(command)].filter(Boolean).join(' ')} [options]`,
+    '',
+    `  ${command.description}`,
+    ...(command.destroys ? ['  Data can be lost: asks for the name of the database'] : []),
+    ...(own.length > 0 ? ['', style.bold('Options'), ...aligned(own, style)] : []),
+    '',
+    style.bold('Options of all'),
+    ...aligned(optionRows(globals), style),
+    '',
+  ].join('\n')
+}
 
-Exit codes: 0 done, 1 failed, 2 pending, different or with findings, 3 refused, 4 another runner is at work
-`
+function signature({ name, arguments: words = [] }: Command): string {
+  const shown = words.map((word) => (/[?…]$/.test(word) ? `[${word.replace('?', '')}]` : word))
+  return [name, ...shown].filter(Boolean).join(' ')
+}
+
+function optionRows(
+  options: Readonly<Record<string, CommandOption>>,
+): readonly (readonly [string, string])[] {
+  return Object.entries(options).map(([name, { type, description, multiple }]) => [
+    `--${name}${type === 'boolean' ? '' : ` ${type === 'number' ? 'N' : 'TEXT'}${multiple ? '…' : ''}`}`,
+    description,
+  ])
+}
+
+function aligned(rows: readonly (readonly [string, string])[], style: Style): readonly string[] {
+  const width = Math.max(...rows.map(([first]) => first.length), 20)
+  return rows.map(([first, second]) => `  ${style.bold(first)}${' '.repeat(width - first.length)}  ${second}`)
+}

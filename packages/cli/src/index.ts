@@ -1,1 +1,3 @@
-export { type CliHost, exitCodes, runCli } from './run-cli.ts'
+export { defineConfig, type OrgdbConfig } from './config.ts'
+export { type CliHost, exitCodes } from './host.ts'
+export { runCli } from './run-cli.ts'

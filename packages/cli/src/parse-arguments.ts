@@ -1,68 +1,104 @@
 import { parseArgs } from 'node:util'
+import type { Command, CommandCall, CommandOption, CommandValue } from '@org/db-core/commands'
+import { UsageError } from './usage-error.ts'
 
-/** The command line makes no sense; the message says why. */
-export class UsageError extends Error {}
+/** Options that every command has. */
+export const globals = {
+  url: { type: 'string', description: 'the database; default DATABASE_URL and its companions' },
+  environment: { type: 'string', description: 'development, testing, staging or production' },
+  config: { type: 'string', description: 'default orgdb.config.ts' },
+  json: { type: 'boolean', description: 'one JSON object on standard output' },
+  plain: { type: 'boolean', description: 'no colours; so does NO_COLOR' },
+  confirm: { type: 'string', description: 'the name of the database, where data will be lost' },
+  yes: { type: 'boolean', description: 'instead of --confirm, in development and testing' },
+  help: { type: 'boolean', description: 'explains the command' },
+} as const satisfies Readonly<Record<string, CommandOption>>
 
-/** A command line, read. */
-export interface ParsedArguments {
-  /** `deploy` of `orgdb migrate deploy`. */
+/** The options that every command has, read. */
+export interface Globals {
+  readonly url?: string
+  readonly environment?: string
+  readonly config?: string
+  readonly json?: boolean
+  readonly plain?: boolean
+  readonly confirm?: string
+  readonly yes?: boolean
+  readonly help?: boolean
+}
+
+/** A command line of which only the beginning is understood: the words before its options are known. */
+export interface Words {
+  readonly group: string | undefined
   readonly command: string | undefined
-  /** What stands behind it: `create NAME`, `resolve NAME DECISION`. */
-  readonly rest: readonly string[]
-  readonly help: boolean
-  readonly json: boolean
-  readonly values: Readonly<Record<string, string | boolean | undefined>>
+  readonly globals: Globals
 }
 
-const options = {
-  help: { type: 'boolean', short: 'h' },
-  json: { type: 'boolean' },
-  url: { type: 'string' },
-  directory: { type: 'string' },
-  'prisma-schema': { type: 'string' },
-  environment: { type: 'string' },
-  to: { type: 'string' },
-  steps: { type: 'string' },
-  description: { type: 'string' },
-  empty: { type: 'boolean' },
-  offline: { type: 'boolean' },
-  'dry-run': { type: 'boolean' },
-  'allow-data-loss': { type: 'boolean' },
-  confirm: { type: 'string' },
-} as const
-
-const commands = [
-  'create',
-  'lint',
-  'plan',
-  'deploy',
-  'rollback',
-  'status',
-  'verify',
-  'drift',
-  'baseline',
-  'resolve',
-  'repair',
-  'reset',
-]
-
-/** @throws UsageError */
-export function parseArguments(argv: readonly string[]): ParsedArguments {
-  const { values, positionals } = read(argv)
-  const [group, command, ...rest] = positionals
-  const { help = false, json = false, ...others } = values
-  if (!help && group !== undefined && group !== 'migrate')
-    throw new UsageError(`There is no command ${group}`)
-  if (!help && group === 'migrate' && !commands.includes(command ?? '')) {
-    throw new UsageError(`orgdb migrate needs one of ${commands.join(', ')}`)
+/** Finds group and command, whatever options the rest has. */
+export function readWords(argv: readonly string[]): Words {
+  const { tokens } = parseArgs({ args: [...argv], options: toOptions(globals), strict: false, tokens: true })
+  const found: Record<string, string | boolean> = {}
+  const words: string[] = []
+  for (const token of tokens) {
+    if (token.kind === 'positional') words.push(token.value)
+    if (token.kind === 'option' && token.name in globals) found[token.name] = token.value ?? true
   }
-  return { command, rest, help, json, values: others }
+  return { group: words[0], command: words[1], globals: found }
 }
 
-function read(argv: readonly string[]) {
+/** What stands behind group and command, read by what the command takes. @throws UsageError */
+export function readCall(
+  argv: readonly string[],
+  { group, command }: { readonly group: string; readonly command: Command },
+): Pick<CommandCall, 'arguments' | 'options' | 'rest'> & { readonly globals: Globals } {
+  const own = command.options ?? {}
+  const { values, positionals } = parsed(argv, { ...own, ...globals })
+  const words = positionals.slice(command.name === '' ? 1 : 2)
+  const named: Record<string, string> = {}
+  const whole = `orgdb ${group}${command.name && ` ${command.name}`}`
+  for (const name of command.arguments ?? []) {
+    if (name.endsWith('…')) break
+    const word = words.shift()
+    if (word !== undefined) named[name.replace('?', '')] = word
+    else if (!name.endsWith('?')) throw new UsageError(`${whole} needs ${name}`)
+  }
+  const takesRest = command.arguments?.some((name) => name.endsWith('…')) === true
+  if (words.length > 0 && !takesRest) throw new UsageError(`${whole} does not take ${words[0]}`)
+  const options: Record<string, CommandValue | undefined> = {}
+  for (const [name, option] of Object.entries(own)) {
+    if (name in values) options[name] = toValue(name, values[name] as string, option)
+  }
+  const given = Object.fromEntries(Object.entries(values).filter(([name]) => name in globals))
+  return { arguments: named, options, rest: words, globals: given as Globals }
+}
+
+function toValue(name: string, given: string | readonly string[], { type }: CommandOption): CommandValue {
+  if (type !== 'number') return given
+  const toNumber = (text: string): number => {
+    const value = Number(text)
+    if (text.trim() === '' || !Number.isFinite(value)) throw new UsageError(`--${name} is no number`)
+    return value
+  }
+  return Array.isArray(given) ? (given as readonly string[]).map(toNumber) : toNumber(given as string)
+}
+
+function parsed(argv: readonly string[], options: Readonly<Record<string, CommandOption>>) {
+  // What stands behind `--` belongs to a program that a command starts.
   try {
-    return parseArgs({ args: [...argv], options, allowPositionals: true })
+    return parseArgs({ args: [...argv], options: toOptions(options), allowPositionals: true })
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
+    throw new UsageError(error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error))
   }
+}
+
+function toOptions(options: Readonly<Record<string, CommandOption>>) {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, { type, multiple = false }]) => [
+      name,
+      {
+        type: type === 'boolean' ? ('boolean' as const) : ('string' as const),
+        multiple,
+        ...(name === 'help' && { short: 'h' }),
+      },
+    ]),
+  )
 }

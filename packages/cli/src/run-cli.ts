@@ -1,54 +1,42 @@
-import { help } from './help.ts'
-import { type ParsedArguments, parseArguments, UsageError } from './parse-arguments.ts'
-
-/** Where a command reads and writes; the process, or a test's own. */
-export interface CliHost {
-  readonly env: Readonly<Record<string, string | undefined>>
-  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean }
-  readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean }
-  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean }
-}
-
-/** What `orgdb` exits with. */
-export const exitCodes = {
-  done: 0,
-  failed: 1,
-  /** Something is pending, differs, or has findings. */
-  findings: 2,
-  refused: 3,
-  /** Another runner is at work; later it may succeed. */
-  busy: 4,
-} as const
+import { type CliHost, exitCodes } from './host.ts'
+import { type Globals, readWords } from './parse-arguments.ts'
+import { RefusedError, UsageError } from './usage-error.ts'
 
 /** Runs `orgdb` with the arguments behind its name, and returns its exit code. Errors are written, not thrown. */
 export async function runCli(argv: readonly string[], host: CliHost): Promise<number> {
-  let parsed: ParsedArguments | undefined
+  let globals: Globals = {}
   try {
-    parsed = parseArguments(argv)
-    if (parsed.help || parsed.command === undefined) {
-      host.stdout.write(help)
-      return parsed.help ? exitCodes.done : exitCodes.failed
+    const words = readWords(argv)
+    globals = words.globals
+    if (words.group === undefined || (words.group === 'help' && words.command === undefined)) {
+      // Nothing but the help is loaded for it.
+      const { explain } = await import('./explain.ts')
+      host.stdout.write(explain(host, globals))
+      return globals.help || words.group === 'help' ? exitCodes.done : exitCodes.failed
     }
-    // What a command needs is loaded when it is run, so that `--help` is quick.
-    const { runMigrate } = await import('./run-migrate.ts')
-    return await runMigrate(parsed, host)
+    const { runCommand } = await import('./run-command.ts')
+    return await runCommand(argv, words, host)
   } catch (error) {
-    return await report(error, parsed, host)
+    return await report(error, globals, host)
   }
 }
 
 const refusals =
-  /^DB_MIGRATIONS_(REFUSED|ZERO_DOWNTIME|POOLER|NOT_EMPTY|EDITED|FAILED|ROLLBACK_MISSING|ROLLBACK_UNFINISHED)$/
+  /^DB_(?:MIGRATIONS_(?:REFUSED|ZERO_DOWNTIME|POOLER|NOT_EMPTY|EDITED|FAILED|ROLLBACK_MISSING|ROLLBACK_UNFINISHED)|SEED_REFUSED|ENVIRONMENT_MISMATCH)$/
 
-async function report(error: unknown, parsed: ParsedArguments | undefined, host: CliHost): Promise<number> {
+async function report(error: unknown, { json = false, plain }: Globals, host: CliHost): Promise<number> {
   const { isDbError } = await import('@org/db-core')
-  if (!isDbError(error) && !(error instanceof UsageError)) throw error
-  const code = isDbError(error) ? error.code : 'USAGE'
-  if (parsed?.json)
-    host.stdout.write(
-      `${JSON.stringify({ error: isDbError(error) ? error : { code, message: error.message } })}\n`,
-    )
-  else host.stderr.write(`${error.message}${code === 'USAGE' ? '' : ` [${code}]`}\n`)
+  const isOwn = error instanceof UsageError || error instanceof RefusedError
+  if (!isDbError(error) && !isOwn) throw error
+  const code = isDbError(error) ? error.code : error instanceof RefusedError ? 'REFUSED' : 'USAGE'
+  if (json) {
+    const shown = isDbError(error) ? error : { code, message: error.message }
+    host.stdout.write(`${JSON.stringify({ error: shown })}\n`)
+  } else {
+    const { styleOf } = await import('./style.ts')
+    const style = styleOf(host, { isTTY: host.stderr.isTTY, plain })
+    host.stderr.write(`${style.bad(error.message)}${isOwn ? '' : style.dim(` [${code}]`)}\n`)
+  }
   if (code === 'DB_MIGRATIONS_LOCKED') return exitCodes.busy
-  return refusals.test(code) ? exitCodes.refused : exitCodes.failed
+  return code === 'REFUSED' || refusals.test(code) ? exitCodes.refused : exitCodes.failed
 }

@@ -123,7 +123,7 @@ describe('orgdb', () => {
   it('explains itself, and says what is wrong with a command line', async () => {
     const told = host()
     expect(await runCli(['--help'], told)).toBe(0)
-    expect(told.out.join('')).toContain('orgdb migrate COMMAND')
+    expect(told.out.join('')).toContain('migrations: create, lint, plan')
     for (const argv of [
       ['migrate'],
       ['migrate', 'up'],

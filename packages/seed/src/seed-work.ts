@@ -72,10 +72,8 @@ export interface WorkSetup<Db> {
   readonly onRows: ((model: string, rows: number) => void) | undefined
 }
 
-/** Rows of one COPY. */
-const batchRows = 5_000
-/** Rows made before others get a turn: meanwhile the batch before is on its way. */
-const breathRows = 500
+/** Rows made before others get a turn: meanwhile those before are on their way. */
+const breathRows = 100
 
 /** The work, and what became of it. */
 export interface RunningWork<Db> {
@@ -95,26 +93,23 @@ export function createWork<Db>(setup: WorkSetup<Db>): RunningWork<Db> {
   ): Promise<TableCount> {
     const load = new TableLoad(targetOf(database, delegate), { mode, key, merge })
     loads.push(load)
-    let sending: Promise<void> | undefined
-    const send = async (batch: readonly object[]): Promise<void> => {
-      await sending
-      signal?.throwIfAborted()
-      sending = load.add(batch)
-      // It is awaited before the next one, or in the end; until then nobody is listening.
-      sending.catch(() => undefined)
-      setup.onRows?.(load.count.model, load.rows)
-    }
-    let batch: object[] = []
-    for await (const row of rows) {
-      batch.push(row)
-      if (batch.length % breathRows === 0) await breath()
-      if (batch.length === batchRows) {
-        await send(batch)
-        batch = []
+    let row = 0
+    const take = (each: object): Promise<void> | undefined => {
+      row += 1
+      const room = load.add(each)
+      if (room) {
+        signal?.throwIfAborted()
+        setup.onRows?.(load.count.model, load.rows)
       }
+      return room ?? (row % breathRows === 0 ? breath() : undefined)
     }
-    if (batch.length > 0) await send(batch)
-    await sending
+    if (Symbol.iterator in rows) {
+      for (const each of rows) {
+        const room = take(each)
+        if (room) await room
+      }
+    } else for await (const each of rows) await take(each)
+    await load.end()
     setup.onRows?.(load.count.model, load.rows)
     return load.count
   }

@@ -7,7 +7,9 @@ export type Encode = (value: unknown) => string | null | undefined
 /** How values of a field are written. */
 export function encoderOf(field: FieldMetadata, metadata: SchemaMetadata): Encode {
   const scalar = scalarEncoder(field, metadata)
-  if (!field.isList) return (value) => (value === null || isDbNull(value) ? null : scalar(value))
+  if (!field.isList)
+    return (value) =>
+      value === null || (typeof value === 'object' && isDbNull(value)) ? null : scalar(value)
   return (value) => {
     if (!Array.isArray(value)) return undefined
     const texts = value.map((each: unknown) => (each === null ? undefined : scalar(each)))

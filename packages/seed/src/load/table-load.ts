@@ -1,7 +1,8 @@
-import type { Operation, SqlExecutor } from '@org/db-core'
+import { classify, type Operation, type SqlExecutor } from '@org/db-core'
 import { SeedError } from '../errors.ts'
 import { copyText } from './encode.ts'
 import { type Column, columnOf, type Target } from './target.ts'
+import { TextBuffer } from './text-buffer.ts'
 
 /** What is done with rows: stored, compared with what is there, or removed in the end. */
 export type LoadMode = 'seed' | 'validate' | 'clean'
@@ -28,8 +29,8 @@ export interface TableLoadOptions {
 type Row = Readonly<Record<string, unknown>>
 
 let tables = 0
-/** COPY is fed in messages of about this size. */
-const messageLength = 65_536
+/** Rows that interceptors see at once. */
+const batchRows = 1_000
 
 /**
  * Loads rows into one table, batch by batch, on the connection of the ambient transaction: by COPY into an empty table;
@@ -45,7 +46,14 @@ export class TableLoad {
   /** Columns that tell when a row was written, and that rows don't give. */
   #stamps: readonly Column[] = []
   #stampText = ''
+  #fields: ReadonlySet<string> = new Set()
   #isDirect = false
+  /** Rows on their way to the interceptors. */
+  #batch: object[] = []
+  /** Rows as text, and how many. */
+  readonly #text = new TextBuffer()
+  #waiting = 0
+  #copying: Promise<void> | undefined
 
   constructor(target: Target, options: TableLoadOptions) {
     const { key } = options
@@ -68,23 +76,75 @@ export class TableLoad {
     return created + updated + unchanged + deleted
   }
 
-  /** Takes a batch, through the interceptors. */
-  async add(rows: readonly object[]): Promise<void> {
+  /**
+   * Takes one row. It becomes text at once, so that rows don't gather; where interceptors stand before the database they
+   * see batches. Resolves when there is room for the next one.
+   */
+  add(row: object): Promise<void> | undefined {
+    const { database } = this.#target
+    if (database.isIntercepted) {
+      this.#batch.push(row)
+      return this.#batch.length < batchRows ? undefined : this.#passBatch()
+    }
+    if (!this.#columns) return this.#begin(row as Row).then(() => this.add(row))
+    this.#waiting += 1
+    return this.#text.add(this.#line(row as Row, this.#columns)) ? this.#flush() : undefined
+  }
+
+  /** Takes what is left. */
+  async end(): Promise<void> {
+    if (this.#batch.length > 0) await this.#passBatch()
+    if (this.#waiting > 0) await this.#flush()
+    await this.#copying
+  }
+
+  async #passBatch(): Promise<void> {
+    const rows = this.#batch
+    this.#batch = []
     const { name, database } = this.#target
     await database.operate({ model: name, action: 'createMany', args: { data: rows } }, async (operation) => {
-      await this.#load(rowsOf(operation, name))
+      for (const row of rowsOf(operation, name)) {
+        const columns = this.#columns ?? (await this.#begin(row))
+        this.#waiting += 1
+        if (this.#text.add(this.#line(row, columns))) await this.#flush()
+      }
+      if (this.#waiting > 0) await this.#flush()
+      // Its failure is the operation's.
+      await this.#copying
       return { count: rows.length }
     })
   }
 
-  async #load(rows: readonly Row[]): Promise<void> {
-    const columns = this.#columns ?? (await this.#begin(rows[0] ?? {}))
-    const { table, database } = this.#target
+  /** Sends what has gathered, when what was sent before has arrived; resolves when the next can gather. */
+  async #flush(): Promise<void> {
+    await this.#copying
+    const rows = this.#waiting
+    this.#waiting = 0
+    this.#copying = this.#send(this.#text.take(), rows)
+    // It is awaited before the next one, or in the end; until then nobody is listening.
+    this.#copying.catch(() => undefined)
+  }
+
+  async #send(text: Buffer, rows: number): Promise<void> {
+    const columns = this.#columns ?? []
+    const { table, database, name } = this.#target
     const names = [...columns, ...(this.#isDirect ? this.#stamps : [])].map(({ sql }) => sql).join(', ')
     const into = this.#isDirect ? table : this.#stage
-    await database.copy(`COPY ${into} (${names}) FROM STDIN`, this.#messages(rows, columns))
-    if (this.#isDirect) this.#count.created += rows.length
-    else if (this.#options.mode !== 'clean') await this.#merge(columns, rows.length)
+    try {
+      await database.copy(`COPY ${into} (${names}) FROM STDIN`, [text])
+    } catch (error) {
+      const { metadata } = database
+      throw (
+        classify(error, {
+          ...(metadata && { metadata }),
+          model: name,
+          action: 'createMany',
+          inTransaction: true,
+        }) ?? error
+      )
+    }
+    if (this.#isDirect) this.#count.created += rows
+    else if (this.#options.mode !== 'clean') await this.#merge(columns, rows)
   }
 
   /** The fields of the first row are those of all. */
@@ -95,6 +155,7 @@ export class TableLoad {
       if (!(field in first)) throw new SeedError('DB_SEED_ROW', `${target.name}: rows have no ${field}`)
     }
     const isClean = this.#options.mode === 'clean'
+    this.#fields = new Set(Object.keys(first))
     const given = Object.keys(first).map((field) => columnOf(target, field))
     const columns = isClean ? this.#key : given
     const now = [...target.columns.values()].filter(
@@ -117,29 +178,26 @@ export class TableLoad {
     return columns
   }
 
-  #messages(rows: readonly Row[], columns: readonly Column[]): readonly Buffer[] {
-    const messages: Buffer[] = []
-    const keys = new Set(this.#options.key)
-    const width = Object.keys(rows[0] ?? {}).length
-    const end = this.#isDirect ? `${this.#stampText}\n` : '\n'
+  /** A row as COPY has it. */
+  #line(row: Row, columns: readonly Column[]): string {
+    const { key } = this.#options
     let text = ''
-    for (const row of rows) {
-      if (Object.keys(row).length !== width) throw this.#wrong('rows have different fields')
-      for (let place = 0; place < columns.length; place++) {
-        const { name, encode } = columns[place] as Column
-        const encoded = encode(row[name])
-        if (encoded === undefined) throw this.#wrong(`a value of ${name} is none of its type`)
-        if (encoded === null && keys.has(name)) throw this.#wrong(`${name} is the key, and null`)
-        text += place === 0 ? copyText(encoded) : `\t${copyText(encoded)}`
+    let place = 0
+    for (const column of columns) {
+      const encoded = column.encode(row[column.name])
+      if (encoded === undefined) {
+        throw this.#wrong(
+          row[column.name] === undefined
+            ? 'rows have different fields'
+            : `a value of ${column.name} is none of its type`,
+        )
       }
-      text += end
-      if (text.length >= messageLength) {
-        messages.push(Buffer.from(text))
-        text = ''
-      }
+      if (encoded === null && key.includes(column.name))
+        throw this.#wrong(`${column.name} is the key, and null`)
+      text += place++ === 0 ? copyText(encoded) : `\t${copyText(encoded)}`
     }
-    if (text !== '') messages.push(Buffer.from(text))
-    return messages
+    for (const name in row) if (!this.#fields.has(name)) throw this.#wrong('rows have different fields')
+    return this.#isDirect ? `${text}${this.#stampText}\n` : `${text}\n`
   }
 
   /** From the temporary table into the real one, which is not even touched where nothing differs. */

@@ -1,17 +1,11 @@
+import type { CommandAnswer as Answer } from '@org/db-core/commands'
 import type { Migrator } from '@org/db-migrations'
-import { sizeText, table } from './table.ts'
-
-/** What a command says, for people and for programs. */
-export interface Answer {
-  readonly text: string
-  readonly json: unknown
-  readonly exitCode: number
-}
+import { sizeText, table } from '../table.ts'
 
 type Result<M extends keyof Migrator> = Awaited<ReturnType<Migrator[M]>>
 
 const answer = (text: string, json: unknown, hasFindings = false): Answer => ({
-  text: `${text}\n`,
+  text,
   json,
   exitCode: hasFindings ? 2 : 0,
 })

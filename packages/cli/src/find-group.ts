@@ -1,0 +1,32 @@
+import type { Command, CommandGroup } from '@org/db-core/commands'
+import { builtin } from './builtin.ts'
+import type { OrgdbConfig } from './config.ts'
+import { listedGroups } from './explain.ts'
+import { contributors } from './load-config.ts'
+import { UsageError } from './usage-error.ts'
+
+/** Those of `orgdb.config.ts` first, then our own, then those that packages offer without being asked. */
+export async function findGroup(name: string, config: OrgdbConfig, cwd: string): Promise<CommandGroup> {
+  const configured = config.commands?.find((group) => group.name === name)
+  if (configured) return configured
+  const own = builtin.find((group) => group.name === name)
+  if (own) return own.load(cwd, config)
+  const contributor = contributors(cwd).find(({ group }) => group === name)
+  const offered = await contributor?.load()
+  if (offered) return offered
+  if (contributor) {
+    throw new UsageError(`orgdb ${name} needs to be told more: its commands belong into orgdb.config.ts`)
+  }
+  throw new UsageError(`There is no command ${name}; there are ${groupNames(config, cwd).join(', ')}`)
+}
+
+/** Of all groups that there are. */
+export function groupNames(config: OrgdbConfig, cwd: string): readonly string[] {
+  const known = [...listedGroups(cwd), ...(config.commands ?? [])].map((group) => group.name)
+  return [...new Set(known)]
+}
+
+/** The command of that name, or the group's only one. */
+export function commandOf({ commands }: CommandGroup, name: string | undefined): Command | undefined {
+  return commands.find((command) => command.name === '') ?? commands.find((command) => command.name === name)
+}

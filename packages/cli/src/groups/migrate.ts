@@ -1,0 +1,181 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Command, CommandAnswer, CommandCall, CommandGroup } from '@org/db-core/commands'
+import { createMigrator, type Migrator, type Resolution } from '@org/db-migrations'
+import type { OrgdbConfig } from '../config.ts'
+import { UsageError } from '../usage-error.ts'
+import { answers } from './answers.ts'
+import { progressLine } from './progress-line.ts'
+
+const shared = {
+  directory: { type: 'string', description: 'the folder of migrations; default prisma/migrations' },
+  'prisma-schema': {
+    type: 'string',
+    description: 'default prisma/schema if it is there, else prisma/schema.prisma',
+  },
+} as const
+
+type Run = (migrator: Migrator, call: CommandCall) => Promise<CommandAnswer>
+type Given = Omit<Command, 'run'> & { readonly run: Run }
+
+const to = { to: { type: 'string', description: 'up to this migration' } } as const
+
+const commands: readonly Given[] = [
+  {
+    name: 'create',
+    description: 'write the next migration and its rollback from the Prisma schema',
+    arguments: ['NAME'],
+    options: {
+      description: { type: 'string', description: 'for metadata.json' },
+      empty: { type: 'boolean', description: 'whatever the schema says, an empty one to fill in' },
+    },
+    async run(migrator, call) {
+      const description = text(call, 'description')
+      const created = await migrator.create({
+        name: call.arguments.NAME ?? '',
+        ...(description !== undefined && { description }),
+        empty: call.options.empty === true,
+      })
+      return answers.created(created)
+    },
+  },
+  {
+    name: 'lint',
+    description: 'hold pending migrations against the rules',
+    options: { offline: { type: 'boolean', description: 'all of the folder, without a database' } },
+    run: async (migrator, { options }) =>
+      answers.linted(await migrator.lint({ offline: options.offline === true })),
+  },
+  {
+    name: 'plan',
+    description: 'what is pending, statement by statement, with locks and sizes',
+    run: async (migrator) => answers.planned(await migrator.plan()),
+  },
+  {
+    name: 'deploy',
+    description: 'apply what is pending',
+    options: { ...to, 'dry-run': { type: 'boolean', description: 'the same as plan' } },
+    async run(migrator, call) {
+      if (call.options['dry-run']) return answers.planned(await migrator.plan())
+      const last = text(call, 'to')
+      return answers.deployed(await migrator.deploy(last === undefined ? {} : { to: last }))
+    },
+  },
+  {
+    name: 'rollback',
+    description: 'take back the latest',
+    options: {
+      to: { type: 'string', description: 'all after this migration' },
+      steps: { type: 'number', description: 'so many; default 1' },
+      'allow-data-loss': { type: 'boolean', description: 'also where the way back loses data' },
+    },
+    async run(migrator, call) {
+      const [last, { steps }] = [text(call, 'to'), call.options]
+      if (typeof steps === 'number' && !(Number.isInteger(steps) && steps >= 1)) {
+        throw new UsageError('--steps is no whole number from 1 on')
+      }
+      const result = await migrator.rollback({
+        ...(last !== undefined && { to: last }),
+        ...(typeof steps === 'number' && { steps }),
+        allowDataLoss: call.options['allow-data-loss'] === true,
+      })
+      return answers.rolledBack(result)
+    },
+  },
+  {
+    name: 'status',
+    description: 'where everything stands',
+    run: async (migrator) => answers.status(await migrator.status()),
+  },
+  {
+    name: 'verify',
+    description: 'every migration up, back and up again in a scratch database',
+    run: async (migrator) => answers.verified(await migrator.verify()),
+  },
+  {
+    name: 'drift',
+    description: 'what of the database no migration has made',
+    run: async (migrator) => answers.drifted(await migrator.drift()),
+  },
+  {
+    name: 'baseline',
+    description: 'take migrations as applied, --to NAME',
+    options: to,
+    async run(migrator, call) {
+      const last = text(call, 'to')
+      if (last === undefined) throw new UsageError('orgdb migrate baseline needs --to NAME')
+      return answers.named('taken as applied', await migrator.baseline({ to: last }))
+    },
+  },
+  {
+    name: 'resolve',
+    description: 'decide: applied, rolled-back, statement-done, statement-repeat or repeat-data',
+    arguments: ['NAME', 'DECISION'],
+    async run(migrator, { arguments: { NAME: name = '', DECISION: decision } }) {
+      if (!isResolution(decision)) {
+        throw new UsageError(`orgdb migrate resolve needs a migration and one of ${resolutions.join(', ')}`)
+      }
+      await migrator.resolve(name, decision)
+      return answers.named(`resolved as ${decision}`, [name])
+    },
+  },
+  {
+    name: 'repair',
+    description: 'checksums of comment-only edits, invalid indexes',
+    run: async (migrator) => answers.repaired(await migrator.repair()),
+  },
+  {
+    name: 'reset',
+    description: 'empty the database and deploy anew',
+    destroys: true,
+    run: async (migrator, { confirmed = '' }) =>
+      answers.deployed(await migrator.reset({ confirm: confirmed })),
+  },
+]
+
+const resolutions: readonly Resolution[] = [
+  'applied',
+  'rolled-back',
+  'statement-done',
+  'statement-repeat',
+  'repeat-data',
+]
+
+function isResolution(value: string | undefined): value is Resolution {
+  return (resolutions as readonly (string | undefined)[]).includes(value)
+}
+
+function text({ options }: CommandCall, name: string): string | undefined {
+  const value = options[name]
+  return typeof value === 'string' ? value : undefined
+}
+
+/** `orgdb migrate …`: each command is one method of the migrator. */
+export function migrateGroup(cwd: string, { migrations = {} }: OrgdbConfig): CommandGroup {
+  const open = (call: CommandCall): Migrator => {
+    const prismaSchema =
+      text(call, 'prisma-schema') ??
+      migrations.prismaSchema ??
+      (existsSync(resolve(cwd, 'prisma/schema')) ? 'prisma/schema' : 'prisma/schema.prisma')
+    return createMigrator({
+      ...call.config,
+      directory: resolve(cwd, text(call, 'directory') ?? migrations.directory ?? 'prisma/migrations'),
+      prismaSchema: resolve(cwd, prismaSchema),
+      ...(migrations.strategy && { strategy: migrations.strategy }),
+      ...(migrations.packages && { packages: migrations.packages }),
+      onProgress(event) {
+        const line = progressLine(event)
+        if (line !== undefined) call.progress(line)
+      },
+    })
+  }
+  return {
+    name: 'migrate',
+    description: 'migrations: create, lint, plan, deploy, roll back, verify, drift',
+    commands: commands.map(({ run, options, ...command }) => ({
+      ...command,
+      options: { ...options, ...shared },
+      run: (call) => run(open(call), call),
+    })),
+  }
+}

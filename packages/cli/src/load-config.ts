@@ -1,0 +1,113 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { CommandGroup } from '@org/db-core/commands'
+import type { OrgdbConfig } from './config.ts'
+import { UsageError } from './usage-error.ts'
+
+const names = ['orgdb.config.ts', 'orgdb.config.mts', 'orgdb.config.mjs', 'orgdb.config.js']
+
+/** Where the configuration is, if there is one. @throws UsageError when a file that was named is missing */
+export function configFile(cwd: string, given: string | undefined): string | undefined {
+  if (given === undefined) return names.map((name) => join(cwd, name)).find((path) => existsSync(path))
+  const path = resolve(cwd, given)
+  if (!existsSync(path)) throw new UsageError(`There is no file ${given}`)
+  return path
+}
+
+/** Reads `orgdb.config.ts`. @throws UsageError when it can't be loaded */
+export async function loadConfig(cwd: string, given: string | undefined): Promise<OrgdbConfig> {
+  const path = configFile(cwd, given)
+  if (path === undefined) return {}
+  const loaded = await importModule(path, cwd)
+  const config = defaultOf(defaultOf(loaded))
+  if (typeof config !== 'object' || config === null) {
+    throw new UsageError(`${path} has no default export: export default defineConfig({ … })`)
+  }
+  return config
+}
+
+async function importModule(path: string, cwd: string): Promise<unknown> {
+  const url = pathToFileURL(path).href
+  try {
+    return await import(url)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_UNKNOWN_FILE_EXTENSION'))
+      throw error
+  }
+  // Node reads TypeScript from 22.18 on.
+  const { tsImport } = await tsx(cwd)
+  return tsImport(url, pathToFileURL(join(cwd, 'package.json')).href)
+}
+
+interface Tsx {
+  tsImport(url: string, parent: string): Promise<unknown>
+}
+
+async function tsx(cwd: string): Promise<Tsx> {
+  const found = resolveFrom('tsx/esm/api', cwd)
+  if (found !== undefined) return (await import(found)) as Tsx
+  throw new UsageError('This Node.js reads no TypeScript: install tsx beside orgdb.config.ts')
+}
+
+/** The URL of an optional package, as the project has it, else as we have it. */
+export function resolveFrom(name: string, cwd: string): string | undefined {
+  for (const from of [join(cwd, 'package.json'), import.meta.url]) {
+    try {
+      return pathToFileURL(createRequire(from).resolve(name)).href
+    } catch {
+      // Not installed there.
+    }
+  }
+  return undefined
+}
+
+/** A CommonJS module that was compiled from an ES module has its default one level deeper. */
+function defaultOf(module: unknown): unknown {
+  return typeof module === 'object' && module !== null && 'default' in module ? module.default : module
+}
+
+/** A package of the project that has commands of its own. */
+export interface Contributor {
+  /** `outbox` of `@org/db-outbox`. */
+  readonly group: string
+  readonly description: string
+  load(): Promise<CommandGroup | undefined>
+}
+
+/** Packages of this family that the project depends on and that offer commands without being told anything. */
+export function contributors(cwd: string): readonly Contributor[] {
+  const manifest = join(cwd, 'package.json')
+  if (!existsSync(manifest)) return []
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(manifest, 'utf8')) as Record<
+    string,
+    object
+  >
+  const require = createRequire(manifest)
+  return Object.keys({ ...dependencies, ...devDependencies })
+    .filter((name) => name.startsWith('@org/db-') && name !== '@org/db-core')
+    .flatMap((name) => {
+      try {
+        const path = require.resolve(`${name}/package.json`)
+        const { exports = {}, description = '' } = JSON.parse(readFileSync(path, 'utf8')) as {
+          exports?: object
+          description?: string
+        }
+        if (!('./commands' in exports)) return []
+        return [
+          {
+            group: name.slice('@org/db-'.length),
+            description,
+            async load() {
+              const module: unknown = await import(pathToFileURL(require.resolve(`${name}/commands`)).href)
+              return (module as { readonly commands?: CommandGroup }).commands
+            },
+          },
+        ]
+      } catch {
+        // Not installed: nothing to offer.
+        return []
+      }
+    })
+}
