@@ -9,7 +9,7 @@ import { UsageError } from './usage-error.ts'
 const names = ['orgdb.config.ts', 'orgdb.config.mts', 'orgdb.config.mjs', 'orgdb.config.js']
 
 /** Where the configuration is, if there is one. @throws UsageError when a file that was named is missing */
-export function configFile(cwd: string, given: string | undefined): string | undefined {
+function configFile(cwd: string, given: string | undefined): string | undefined {
   if (given === undefined) return names.map((name) => join(cwd, name)).find((path) => existsSync(path))
   const path = resolve(cwd, given)
   if (!existsSync(path)) throw new UsageError(`There is no file ${given}`)

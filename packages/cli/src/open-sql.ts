@@ -15,7 +15,7 @@ export interface OpenSql {
 }
 
 /** The address alone: what an environment insists on beside it does not matter here. */
-export function reachable(input: DatabaseConfigInput): DatabaseConfig {
+function reachable(input: DatabaseConfigInput): DatabaseConfig {
   const { environment: _environment, encryption: _encryption, backup: _backup, ...rest } = input
   return parseConfig(rest)
 }

@@ -103,7 +103,10 @@ function configuration({ environment, url }: Globals, host: CliHost): DatabaseCo
   if (environment !== undefined && !known.includes(environment)) {
     throw new UsageError(`--environment is one of ${known.join(', ')}`)
   }
-  const { environment: usual, ...rest } = fromEnv({ ...host.env })
-  const named = environment === undefined ? usual : (environment as Environment)
-  return { ...(url === undefined ? rest : { url }), ...(named !== undefined && { environment: named }) }
+  const usual = fromEnv({ ...host.env })
+  const own = environment === undefined ? {} : { environment: environment as Environment }
+  if (url === undefined) return { ...usual, ...own }
+  // What guards a database holds wherever its address comes from; other ways to an address do not.
+  const { directUrl: _way, host: _host, port: _port, database: _database, ...rest } = usual
+  return { ...rest, url, ...own }
 }

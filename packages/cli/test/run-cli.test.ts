@@ -1,44 +1,7 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { testDatabase } from '@org/db-testing'
 import { describe, expect, it } from 'vitest'
 import { runCli } from '../src/index.ts'
-
-/** A folder of migrations, a database, and `orgdb` on them. */
-async function stage() {
-  const directory = await mkdtemp(join(tmpdir(), 'orgdb-'))
-  const database = await testDatabase({ name: 'cli-empty', setup: 'SELECT 1' })
-  const prismaSchema = join(directory, 'schema.prisma')
-  return {
-    name: new URL(database.url).pathname.slice(1),
-    async write(name: string, files: Readonly<Record<string, string>>) {
-      await mkdir(join(directory, name), { recursive: true })
-      for (const [file, text] of Object.entries(files)) await writeFile(join(directory, name, file), text)
-    },
-    schema: (models: string) =>
-      writeFile(prismaSchema, `datasource db {\n provider = "postgresql"\n}\n${models}`),
-    async orgdb(...argv: readonly string[]) {
-      const out: string[] = []
-      const err: string[] = []
-      const exitCode = await runCli(
-        [...argv, '--directory', directory, '--url', database.url, '--prisma-schema', prismaSchema],
-        {
-          env: {},
-          stdout: { write: (text) => out.push(text) },
-          stderr: { write: (text) => err.push(text) },
-          stdin: Readable.from([]) as unknown as NodeJS.ReadableStream,
-        },
-      )
-      return { exitCode, out: out.join(''), err: err.join('') }
-    },
-    async [Symbol.asyncDispose]() {
-      await database[Symbol.asyncDispose]()
-      await rm(directory, { recursive: true })
-    },
-  }
-}
+import { stage } from './support/stage.ts'
 
 const host = () => {
   const out: string[] = []

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command, CommandAnswer, CommandCall, CommandGroup } from '@org/db-core/commands'
+import { assertEnvironment, markEnvironment, markedEnvironment } from '@org/db-core/environment'
 import { createMigrator, type Migrator, type Resolution } from '@org/db-migrations'
 import type { OrgdbConfig } from '../config.ts'
 import { UsageError } from '../usage-error.ts'
@@ -16,13 +17,18 @@ const shared = {
 } as const
 
 type Run = (migrator: Migrator, call: CommandCall) => Promise<CommandAnswer>
-type Given = Omit<Command, 'run'> & { readonly run: Run }
+type Given = Omit<Command, 'run'> & {
+  readonly run: Run
+  /** Whether it only looks, and so may look at any database. */
+  readonly reads?: boolean
+}
 
 const to = { to: { type: 'string', description: 'up to this migration' } } as const
 
 const commands: readonly Given[] = [
   {
     name: 'create',
+    reads: true,
     description: 'write the next migration and its rollback from the Prisma schema',
     arguments: ['NAME'],
     options: {
@@ -41,6 +47,7 @@ const commands: readonly Given[] = [
   },
   {
     name: 'lint',
+    reads: true,
     description: 'hold pending migrations against the rules',
     options: { offline: { type: 'boolean', description: 'all of the folder, without a database' } },
     run: async (migrator, { options }) =>
@@ -48,6 +55,7 @@ const commands: readonly Given[] = [
   },
   {
     name: 'plan',
+    reads: true,
     description: 'what is pending, statement by statement, with locks and sizes',
     run: async (migrator) => answers.planned(await migrator.plan()),
   },
@@ -58,7 +66,14 @@ const commands: readonly Given[] = [
     async run(migrator, call) {
       if (call.options['dry-run']) return answers.planned(await migrator.plan())
       const last = text(call, 'to')
-      return answers.deployed(await migrator.deploy(last === undefined ? {} : { to: last }))
+      const deployed = answers.deployed(await migrator.deploy(last === undefined ? {} : { to: last }))
+      const { environment } = call.config
+      const sql = await call.sql()
+      if (environment !== undefined && (await markedEnvironment(sql)) === undefined) {
+        await markEnvironment(sql, environment)
+        call.progress(`the database is marked as ${environment}`)
+      }
+      return deployed
     },
   },
   {
@@ -84,16 +99,19 @@ const commands: readonly Given[] = [
   },
   {
     name: 'status',
+    reads: true,
     description: 'where everything stands',
     run: async (migrator) => answers.status(await migrator.status()),
   },
   {
     name: 'verify',
+    reads: true,
     description: 'every migration up, back and up again in a scratch database',
     run: async (migrator) => answers.verified(await migrator.verify()),
   },
   {
     name: 'drift',
+    reads: true,
     description: 'what of the database no migration has made',
     run: async (migrator) => answers.drifted(await migrator.drift()),
   },
@@ -172,10 +190,15 @@ export function migrateGroup(cwd: string, { migrations = {} }: OrgdbConfig): Com
   return {
     name: 'migrate',
     description: 'migrations: create, lint, plan, deploy, roll back, verify, drift',
-    commands: commands.map(({ run, options, ...command }) => ({
+    commands: commands.map(({ run, options, reads = false, ...command }) => ({
       ...command,
       options: { ...options, ...shared },
-      run: (call) => run(open(call), call),
+      async run(call) {
+        const migrator = open(call)
+        const isDryRun = call.options['dry-run'] === true
+        if (!reads && !isDryRun) await assertEnvironment(await call.sql(), call.environment)
+        return run(migrator, call)
+      },
     })),
   }
 }

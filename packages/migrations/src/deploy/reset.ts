@@ -1,3 +1,4 @@
+import { assertEnvironment } from '@org/db-core/environment'
 import { MigrationError } from '../errors.ts'
 import { withLock } from '../lock.ts'
 import type { Settings } from '../options.ts'
@@ -13,7 +14,8 @@ export interface ResetOptions {
 
 /**
  * Drops every schema that is not PostgreSQL's, with all data and the own tables of packages, and deploys anew.
- * @throws MigrationError `DB_MIGRATIONS_REFUSED` in production, or when `confirm` is not the database's name
+ * @throws MigrationError `DB_MIGRATIONS_REFUSED` in production, or when `confirm` is not the database's name;
+ * EnvironmentError when the database is marked as another environment's
  */
 export async function reset(settings: Settings, { confirm }: ResetOptions): Promise<DeployResult> {
   if (settings.environment === 'production') {
@@ -26,6 +28,7 @@ export async function reset(settings: Settings, { confirm }: ResetOptions): Prom
       if (own?.name !== confirm) {
         throw new MigrationError('DB_MIGRATIONS_REFUSED', 'The name given is not that of the database')
       }
+      await assertEnvironment(sql, settings.environment)
       const schemas = await sql.query<{ name: string }>(
         `SELECT nspname AS name FROM pg_namespace
           WHERE nspname NOT IN ('pg_catalog', 'information_schema') AND nspname NOT LIKE 'pg\\_t%'`,
