@@ -3,7 +3,7 @@ import type { Command, CommandCall, CommandOption, CommandValue } from '@org/db-
 import { UsageError } from './usage-error.ts'
 
 /** Options that every command has. */
-export const globals = {
+export const globals: Readonly<Record<string, CommandOption>> = {
   url: { type: 'string', description: 'the database; default DATABASE_URL and its companions' },
   environment: { type: 'string', description: 'development, testing, staging or production' },
   config: { type: 'string', description: 'default orgdb.config.ts' },
@@ -12,7 +12,7 @@ export const globals = {
   confirm: { type: 'string', description: 'the name of the database, where data will be lost' },
   yes: { type: 'boolean', description: 'instead of --confirm, in development and testing' },
   help: { type: 'boolean', description: 'explains the command' },
-} as const satisfies Readonly<Record<string, CommandOption>>
+}
 
 /** The options that every command has, read. */
 export interface Globals {
