@@ -36,7 +36,7 @@ export interface Migrator {
   /** Compares the database with what its applied migrations make of an empty one. */
   drift(): Promise<DriftResult>
   /** What is pending, statement by statement, with locks, rewrites, rows and bytes. */
-  plan(): Promise<Plan>
+  plan(options?: DeployOptions): Promise<Plan>
   /** What the rules have against the migrations that are pending. */
   lint(options?: LintOptions): Promise<readonly LintedMigration[]>
   /** Which of the declared indexes the database does not have, and how to make them. */
@@ -70,7 +70,7 @@ export function createMigrator(options: MigratorOptions): Migrator {
     reset: (each) => reset(settings, each),
     verify: () => verify(settings),
     drift: () => drift(settings),
-    plan: () => plan(settings),
+    plan: (each) => plan(settings, each),
     lint: (each) => lint(settings, each),
     checkIndexes: (each) => withSession(settings, ({ session }) => checkIndexes(session.sql, each)),
     create: (each) => create(settings, each),

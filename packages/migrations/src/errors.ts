@@ -34,6 +34,8 @@ export type MigrationErrorCode =
   | 'DB_MIGRATIONS_UNKNOWN'
   /** `data.ts` can't be loaded or does not export a data migration. */
   | 'DB_MIGRATIONS_DATA_LOAD'
+  /** What `data.ts` does threw; the error is the cause, and its code or name in the message. */
+  | 'DB_MIGRATIONS_DATA_FAILED'
   /** The validation of a data migration found problems; they are in `problems`. */
   | 'DB_MIGRATIONS_DATA_INVALID'
   /** A contract step whose expand step is not finished, with `zeroDowntime` on. Nothing was run. */

@@ -20,17 +20,23 @@ export interface Migration {
   readonly checksSql?: string
   /** The path of `data.ts`, `data.mjs` or `data.js`. */
   readonly dataFile?: string
+  /** SHA-256 of its bytes. */
+  readonly dataChecksum?: string
   readonly metadata: MigrationMetadata
 }
 
 const dataFiles = ['data.ts', 'data.mts', 'data.mjs', 'data.js']
 
 /**
- * Reads a folder of migrations, in the order they are applied: by name, as Prisma does.
+ * Reads a folder of migrations, in the order they are applied: by name, as Prisma does. `orNone` is for who is about to
+ * write the first migration; for all others a folder that is not there is a wrong path.
  * @throws MigrationError `DB_MIGRATIONS_FOLDER`
  */
-export async function readMigrations(directory: string): Promise<readonly Migration[]> {
-  const entries = await list(directory)
+export async function readMigrations(
+  directory: string,
+  { orNone = false }: { readonly orNone?: boolean } = {},
+): Promise<readonly Migration[]> {
+  const entries = await list(directory, orNone)
   const names = entries.filter((each) => each.isDirectory()).map((each) => each.name)
   return Promise.all(names.sort(byBytes).map((name) => readMigration(resolve(directory, name), name)))
 }
@@ -40,14 +46,13 @@ function byBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
-async function list(directory: string): Promise<readonly Dirent[]> {
+async function list(directory: string, orNone = false): Promise<readonly Dirent[]> {
   try {
     return await readdir(directory, { withFileTypes: true })
   } catch (error) {
-    if (isMissing(error)) return []
-    throw new MigrationError('DB_MIGRATIONS_FOLDER', `The folder ${directory} can't be read`, {
-      cause: error,
-    })
+    if (isMissing(error) && orNone) return []
+    const what = isMissing(error) ? 'There is no folder' : 'It is impossible to read the folder'
+    throw new MigrationError('DB_MIGRATIONS_FOLDER', `${what} ${directory}`, { cause: error })
   }
 }
 
@@ -66,7 +71,10 @@ async function readMigration(directory: string, name: string): Promise<Migration
     checksum: sha256(bytes),
     ...(present.has('rollback.sql') && { rollbackSql: await read('rollback.sql') }),
     ...(present.has('checks.sql') && { checksSql: await read('checks.sql') }),
-    ...(dataFile !== undefined && { dataFile: join(directory, dataFile) }),
+    ...(dataFile !== undefined && {
+      dataFile: join(directory, dataFile),
+      dataChecksum: sha256(await readFile(join(directory, dataFile))),
+    }),
     metadata: present.has('metadata.json') ? parseMetadata(await read('metadata.json'), name) : {},
   }
 }

@@ -13,16 +13,18 @@ const lockKey = 72_707_369
  */
 export async function withLock<T>(session: Session, settings: Settings, fn: () => Promise<T>): Promise<T> {
   const deadline = systemClock.now() + settings.runnerWaitMs
-  let told: string | undefined
+  let told: number | undefined
   while (!(await tryLock(session))) {
     const holder = await holderOf(session)
     if (systemClock.now() >= deadline) {
-      throw new MigrationError('DB_MIGRATIONS_LOCKED', `Another runner is at work: ${holder}`, {
+      throw new MigrationError('DB_MIGRATIONS_LOCKED', `Another runner is at work: ${holder.text}`, {
         retryable: true,
       })
     }
-    if (holder !== told) settings.emit({ type: 'waiting', holder })
-    told = holder
+    // Once for each: how long it has been at work changes every second.
+    if (holder.pid !== undefined && holder.pid !== told)
+      settings.emit({ type: 'waiting', holder: holder.text })
+    told = holder.pid ?? told
     await systemClock.sleep(50 + Math.random() * 100)
   }
   try {
@@ -38,7 +40,13 @@ async function tryLock({ sql }: Session): Promise<boolean> {
   return row?.locked === true
 }
 
-async function holderOf({ sql }: Session): Promise<string> {
+interface Holder {
+  /** Of the server's process; `undefined` when it has just ended. */
+  readonly pid: number | undefined
+  readonly text: string
+}
+
+async function holderOf({ sql }: Session): Promise<Holder> {
   const [row] = await sql.query<{ pid: number; name: string; client: string; age: string }>(
     `SELECT a.pid, a.application_name AS name, coalesce(host(a.client_addr), 'local') AS client,
             date_trunc('second', now() - a.backend_start)::text AS age
@@ -47,6 +55,9 @@ async function holderOf({ sql }: Session): Promise<string> {
         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
   )
   return row
-    ? `process ${row.pid} (${row.name || 'unnamed'}, from ${row.client}, for ${row.age})`
-    : 'it has just ended'
+    ? {
+        pid: row.pid,
+        text: `process ${row.pid} (${row.name || 'unnamed'}, from ${row.client}, for ${row.age})`,
+      }
+    : { pid: undefined, text: 'it has just ended' }
 }

@@ -1,4 +1,6 @@
-import { MigrationError } from './errors.ts'
+import { z } from 'zod'
+import { MigrationError, type MigrationErrorDetails } from './errors.ts'
+import { problemsOf } from './problems.ts'
 
 /** A rule of the lint that a migration is allowed to break. */
 export interface Waiver {
@@ -27,57 +29,38 @@ export interface MigrationMetadata {
   readonly waivers?: readonly Waiver[]
 }
 
-type Check = (value: unknown) => boolean
+const text = z.string().optional()
 
-const isText: Check = (value) => typeof value === 'string'
-const oneOf =
-  (...allowed: readonly string[]): Check =>
-  (value) =>
-    typeof value === 'string' && allowed.includes(value)
-const listOf =
-  (check: Check): Check =>
-  (value) =>
-    Array.isArray(value) && value.every(check)
-const isWaiver: Check = (value) =>
-  isRecord(value) &&
-  isText(value.rule) &&
-  isText(value.reason) &&
-  (value.until === undefined || /^\d{4}-\d\d-\d\d$/.test(String(value.until)))
+const schema = z.strictObject({
+  description: text,
+  author: text,
+  reversible: z.enum(['full', 'lossy', 'none']).optional(),
+  risk: z.enum(['low', 'medium', 'high']).optional(),
+  phase: z.enum(['expand', 'migrate', 'contract']).optional(),
+  requires: z.array(z.string()).optional(),
+  lockTimeoutMs: z.number().positive().max(2_147_483_647).optional(),
+  transactional: z.enum(['auto', 'none']).optional(),
+  waivers: z
+    .array(z.strictObject({ rule: z.string(), reason: z.string(), until: z.iso.date().optional() }))
+    .optional(),
+})
 
-const fields: Readonly<Record<keyof MigrationMetadata, Check>> = {
-  description: isText,
-  author: isText,
-  reversible: oneOf('full', 'lossy', 'none'),
-  risk: oneOf('low', 'medium', 'high'),
-  phase: oneOf('expand', 'migrate', 'contract'),
-  requires: listOf(isText),
-  lockTimeoutMs: (value) => typeof value === 'number' && value > 0,
-  transactional: oneOf('auto', 'none'),
-  waivers: listOf(isWaiver),
-}
-
-/** Reads `metadata.json`; a field that is unknown or wrong is an error, since a typing mistake there is silent. */
-export function parseMetadata(text: string, migration: string): MigrationMetadata {
-  const fail = (problem: string, cause?: unknown) =>
+/** Reads `metadata.json`; fields that are unknown or wrong are an error, since a typing mistake there is silent. */
+export function parseMetadata(json: string, migration: string): MigrationMetadata {
+  const fail = (problem: string, details: Pick<MigrationErrorDetails, 'cause' | 'problems'>) =>
     new MigrationError('DB_MIGRATIONS_FOLDER', `${migration}/metadata.json: ${problem}`, {
       migration,
       file: 'metadata.json',
-      cause,
+      ...details,
     })
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = JSON.parse(json)
   } catch (error) {
-    throw fail('no valid JSON', error)
+    throw fail('no valid JSON', { cause: error })
   }
-  if (!isRecord(value)) throw fail('no object')
-  for (const [name, each] of Object.entries(value)) {
-    if (!(name in fields)) throw fail(`unknown field ${name}`)
-    if (!fields[name as keyof MigrationMetadata](each)) throw fail(`wrong value of ${name}`)
-  }
-  return value
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return value as MigrationMetadata
+  const problems = problemsOf(parsed.error)
+  throw fail(problems.join('; '), { problems })
 }

@@ -1,11 +1,25 @@
 import { type DatabaseConfig, type DatabaseConfigInput, parseConfig, type SchemaPackage } from '@org/db-core'
 import { MigrationError } from './errors.ts'
 import type { MigrationEvent } from './events.ts'
+import { optionProblems } from './options-check.ts'
 import type { Strategy } from './strategy.ts'
 
 /** Where the migrations and the database are. `{ ...fromEnv(), directory }` is enough. */
 export interface MigratorOptions
-  extends Pick<DatabaseConfigInput, 'url' | 'directUrl' | 'shadowUrl' | 'schema' | 'ssl' | 'environment'> {
+  extends Pick<
+    DatabaseConfigInput,
+    | 'url'
+    | 'host'
+    | 'port'
+    | 'user'
+    | 'password'
+    | 'database'
+    | 'directUrl'
+    | 'shadowUrl'
+    | 'schema'
+    | 'ssl'
+    | 'environment'
+  > {
   /** The folder of migrations: `prisma/migrations`. */
   readonly directory: string
   /** Files or folders of the Prisma schema, for `create` and `drift`: `prisma/schema`. */
@@ -38,8 +52,8 @@ export interface MigratorOptions
 export interface Settings {
   readonly directory: string
   readonly prismaSchema: string | undefined
-  /** The way around a pooler where there is one. */
-  readonly url: string
+  /** The way around a pooler where there is one. `create` and an offline `lint` do without any address. */
+  readonly url: string | undefined
   readonly shadowUrl: string | undefined
   /** The PostgreSQL schema of the history, as Prisma has it. */
   readonly schema: string
@@ -59,26 +73,35 @@ export interface Settings {
   readonly emit: (event: MigrationEvent) => void
 }
 
-/** @throws MigrationError `DB_MIGRATIONS_OPTIONS`, ConfigError */
+/** The address of the database. @throws MigrationError `DB_MIGRATIONS_OPTIONS` where none was given */
+export function addressOf({ url }: Pick<Settings, 'url'>): string {
+  if (url !== undefined) return url
+  throw new MigrationError(
+    'DB_MIGRATIONS_OPTIONS',
+    'No database is named: set DATABASE_URL, or give the option url (--url on the command line)',
+  )
+}
+
+/** Stands in where there is no address, so that the other fields are checked. */
+const nowhere = 'postgresql://127.0.0.1/none'
+
+/** @throws MigrationError `DB_MIGRATIONS_OPTIONS` naming every wrong option, ConfigError */
 export function toSettings(options: MigratorOptions): Settings {
-  const address = options.directUrl ?? options.url
-  if (address === undefined) throw new MigrationError('DB_MIGRATIONS_OPTIONS', 'The option url is missing')
+  const problems = optionProblems(options)
+  if (problems.length > 0) {
+    throw new MigrationError('DB_MIGRATIONS_OPTIONS', `Wrong options: ${problems.join('; ')}`, { problems })
+  }
+  const address = addressIn(options)
   const config = parseConfig({
-    url: address,
+    ...(address ?? { url: nowhere }),
     ...(options.ssl && { ssl: options.ssl }),
     ...(options.schema !== undefined && { schema: options.schema }),
     ...(options.shadowUrl !== undefined && { shadowUrl: options.shadowUrl }),
   })
-  for (const name of ['runnerWaitMs', 'lockTimeoutMs', 'concurrentWaitMs', 'lockRetries'] as const) {
-    const value = options[name]
-    if (value !== undefined && !(Number.isFinite(value) && value >= 0)) {
-      throw new MigrationError('DB_MIGRATIONS_OPTIONS', `The option ${name} is no number from 0 on`)
-    }
-  }
   return {
     directory: options.directory,
     prismaSchema: options.prismaSchema,
-    url: config.url,
+    url: address && config.url,
     shadowUrl: config.shadowUrl,
     schema: config.schema ?? 'public',
     schemaGiven: config.schema !== undefined,
@@ -95,4 +118,13 @@ export function toSettings(options: MigratorOptions): Settings {
     packages: options.packages ?? [],
     emit: options.onProgress ?? (() => undefined),
   }
+}
+
+function addressIn(options: MigratorOptions): DatabaseConfigInput | undefined {
+  const url = options.directUrl ?? options.url
+  if (url !== undefined) return { url }
+  const { host, port, user, password, database } = options
+  if (host === undefined) return undefined
+  const parts = Object.entries({ host, port, user, password, database })
+  return Object.fromEntries(parts.filter(([, value]) => value !== undefined))
 }

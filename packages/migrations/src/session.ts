@@ -77,7 +77,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   } catch (error) {
     await client.end()
     if (isRefusedByPooler(error)) throw pooler(error)
-    throw classify(error) ?? error
+    throw classify(error, { action: 'Connecting', server: serverOf(client) }) ?? error
   }
   const searchPath = options.schema === undefined ? [] : [`SET search_path = ${quote(options.schema)}`]
   const prepare = async () => {
@@ -135,6 +135,11 @@ async function proveOwnConnection(client: pg.Client, options: SessionOptions): P
   } finally {
     await other.end()
   }
+}
+
+/** Host and port as node-postgres understood the address. */
+function serverOf({ host, port }: pg.Client): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 function isRefusedByPooler(error: unknown): boolean {

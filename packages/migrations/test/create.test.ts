@@ -68,6 +68,18 @@ describe('create', () => {
     expect(await codeOf(folder.migrator().create({ name: 'x' }))).toBe('DB_MIGRATIONS_OPTIONS')
   })
 
+  it('names what is written in one second in the order it was written', async () => {
+    await using folder = await project()
+    const migrator = folder.migrator(await withSchema(folder, `${film}}`))
+    const names: string[] = []
+    for (const name of ['z', 'y', 'x']) names.push((await migrator.create({ name, empty: true }))?.name ?? '')
+    expect([...names].sort()).toEqual(names)
+    expect(names.map((name) => name.slice(15))).toEqual(['z', 'y', 'x'])
+    await folder.write({ '3_late': 'SELECT 1;' })
+    await migrator.create({ name: 'w', empty: true })
+    expect(folder.events).toMatchObject([{ type: 'warning', message: expect.stringContaining('3_late') }])
+  })
+
   it("hands on what Prisma's engine has against the schema", async () => {
     await using folder = await project()
     const migrator = folder.migrator(await withSchema(folder, 'model Film {\n  title Strin\n}'))

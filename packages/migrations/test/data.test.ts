@@ -41,7 +41,22 @@ describe('a data migration', () => {
         if (!allowed && rows.some((row) => row.id === 15)) throw new Error('row 15')`,
     )
     await using folder = await project({ '1_film': { 'migration.sql': films, 'data.mjs': breaking } })
-    await expect(folder.migrator().deploy()).rejects.toThrow('row 15')
+    const error = await folder
+      .migrator()
+      .deploy()
+      .catch((each: unknown) => each)
+    expect(error).toMatchObject({
+      code: 'DB_MIGRATIONS_DATA_FAILED',
+      migration: '1_film',
+      file: 'data.mjs',
+      line: 5,
+      cause: { message: 'row 15' },
+    })
+    // What the script says of a row stays out of messages and tables.
+    expect(JSON.stringify(error)).not.toContain('row 15')
+    expect(await folder.rows('SELECT logs FROM _prisma_migrations')).toEqual([
+      { logs: expect.not.stringContaining('row 15') },
+    ])
     expect((await folder.migrator().status()).migrations).toMatchObject([
       { state: 'unfinished', dataRows: 10 },
     ])
@@ -132,6 +147,89 @@ describe('a data migration', () => {
     })
     await folder.migrator().deploy()
     expect(await folder.rows('SELECT n FROM event WHERE visits <> 1')).toEqual([])
+  })
+
+  it('is read and checked before anything is run', async () => {
+    await using folder = await project({
+      '1_a': 'CREATE TABLE a ();',
+      '2_film': {
+        'migration.sql': films,
+        'data.mjs': 'export default { up: async () => {} }',
+        'checks.sql': 'SELEC',
+      },
+    })
+    const migrator = folder.migrator()
+    expect(await codeOf(migrator.deploy())).toBe('DB_MIGRATIONS_SYNTAX')
+    await folder.write({ '2_film': { 'checks.sql': 'SELECT true', 'data.mjs': 'export default {' } })
+    expect(await codeOf(migrator.deploy())).toBe('DB_MIGRATIONS_DATA_LOAD')
+    expect(await folder.rows("SELECT to_regclass('a') AS a")).toEqual([{ a: null }])
+  })
+
+  it('names everything that is wrong with what its file exports', async () => {
+    const wrong = `export default {
+      each: { table: 'film', key: [], size: 0, pauseMs: -1, lok: true },
+      up: 'no', validte: async () => [] }`
+    await using folder = await project({ '1_film': { 'migration.sql': films, 'data.mjs': wrong } })
+    const error = await folder
+      .migrator()
+      .deploy()
+      .catch((each: unknown) => each)
+    expect(error).toMatchObject({ code: 'DB_MIGRATIONS_DATA_LOAD' })
+    const { problems } = error as { readonly problems: readonly string[] }
+    expect(problems.map((each) => each.replace(/:.*/, '')).sort()).toEqual([
+      'each.key',
+      'each.lok',
+      'each.pauseMs',
+      'each.size',
+      'up',
+      'validte',
+    ])
+  })
+
+  it('whose validation returns nothing has not been validated', async () => {
+    const silent = slugs.replace('return row.n === 0', 'row.n === 0')
+    await using folder = await project({ '1_film': { 'migration.sql': films, 'data.mjs': silent } })
+    const error = await folder
+      .migrator()
+      .deploy()
+      .catch((each: unknown) => each)
+    expect(error).toMatchObject({
+      code: 'DB_MIGRATIONS_DATA_FAILED',
+      message: expect.stringContaining('list'),
+    })
+  })
+
+  it('keeps the code of what the database had against it', async () => {
+    const wrong = slugs.replace(
+      'await sql.query(',
+      'await sql.query("INSERT INTO film VALUES (1, \'secret-4711\')"); await sql.query(',
+    )
+    await using folder = await project({ '1_film': { 'migration.sql': films, 'data.mjs': wrong } })
+    const error = await folder
+      .migrator()
+      .deploy()
+      .catch((each: unknown) => each)
+    expect(error).toMatchObject({
+      code: 'DB_MIGRATIONS_DATA_FAILED',
+      message: expect.stringContaining('DB_UNIQUE_VIOLATION'),
+      cause: { code: 'DB_UNIQUE_VIOLATION' },
+    })
+  })
+
+  it('counts no empty batch, and warns when it goes on as another script', async () => {
+    const even = slugs.replace('size: 10', 'size: 5').replace('row.n === 0', 'false')
+    await using folder = await project({ '1_film': { 'migration.sql': films, 'data.mjs': even } })
+    await codeOf(folder.migrator().deploy())
+    expect(folder.events.filter((each) => each.type === 'data').map((each) => each.rows)).toEqual([
+      5, 10, 15, 20, 25,
+    ])
+    expect(await folder.rows('SELECT batches::int FROM orgdb.migration_data')).toEqual([{ batches: 5 }])
+    const warnings = () => folder.events.filter((each) => each.type === 'warning')
+    await codeOf(folder.migrator().deploy())
+    expect(warnings()).toEqual([])
+    await folder.write({ '1_film': { 'data.mjs': `${even}\n// mended` } })
+    await codeOf(folder.migrator().deploy())
+    expect(warnings()).toMatchObject([{ migration: '1_film', message: expect.stringContaining('25 rows') }])
   })
 
   it('is refused when its file exports something else', async () => {

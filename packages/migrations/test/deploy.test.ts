@@ -224,6 +224,35 @@ describe('deploy', () => {
     expect((await folder.migrator().status()).invalidIndexes).toEqual([])
   })
 
+  it.each([
+    [`RAISE EXCEPTION 'secret-4711 is wrong'`, 'an exception was raised in the block, line 2'],
+    [`RAISE unique_violation USING MESSAGE = 'secret-4711'`, 'an exception was raised in the block, line 2'],
+    [`ASSERT false, 'secret-4711'`, 'an ASSERT does not hold in the block, line 2'],
+    ['PERFORM 1 / 0', 'division by zero in the block, line 2'],
+    [`PERFORM 'secret-4711'::int`, 'a text is no value of its type in the block, line 2'],
+    ['PERFORM nothing()', 'function nothing() does not exist'],
+  ])('says of %s what can be said without values', async (statement, message) => {
+    await using folder = await project({ '1_a': `DO $$ BEGIN\n${statement}; END $$;` })
+    const error = await folder
+      .migrator()
+      .deploy()
+      .catch((each: Error) => each)
+    expect(String(error)).toContain(`1_a/migration.sql, line 1: ${message} (`)
+    expect(String(error)).not.toContain('secret-4711')
+  })
+
+  it('tells once for whom it waits', async () => {
+    await using folder = await project({ '1_a': 'CREATE TABLE a ();' })
+    const other = await folder.connect()
+    await other.query('SELECT pg_advisory_lock(72707369)')
+    const deployment = folder.migrator().deploy()
+    // Longer than the second that its age is told in.
+    await new Promise((resolve) => setTimeout(resolve, 2_200))
+    await other.query('SELECT pg_advisory_unlock(72707369)')
+    expect(await deployment).toMatchObject({ applied: ['1_a'] })
+    expect(folder.events.filter(({ type }) => type === 'waiting')).toHaveLength(1)
+  })
+
   it('names neither values nor the address in its errors', async () => {
     await using folder = await project({
       '1_a': `CREATE TABLE a (n int); INSERT INTO a VALUES ('secret-4711');`,

@@ -1,6 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { toSettings } from '../src/options.ts'
+import { withScratch } from '../src/scratch/scratch-database.ts'
 import { codeOf, project } from './project.ts'
 
 const film = {
@@ -40,6 +43,25 @@ describe('verify', () => {
     expect(
       await folder.rows(`SELECT 1 FROM pg_database WHERE datname LIKE 'orgdb_scratch_${process.pid}_%'`),
     ).toEqual([])
+  })
+})
+
+describe('scratch databases', () => {
+  it('that a killed process left are dropped, those in use are not', async () => {
+    await using folder = await project({ '1_film': film })
+    const left = `orgdb_scratch_999999_${randomBytes(6).toString('hex')}`
+    const databases = async () => {
+      const rows = await folder.rows<{ name: string }>('SELECT datname AS name FROM pg_database')
+      return rows.map(({ name }) => name)
+    }
+    await folder.rows(`CREATE DATABASE ${left}`)
+    const settings = toSettings({ url: folder.url, directory: folder.directory })
+    await withScratch(settings, [], async (url) => {
+      const used = new URL(url).pathname.slice(1)
+      expect(await databases()).not.toContain(left)
+      await folder.migrator().verify()
+      expect(await databases()).toContain(used)
+    })
   })
 })
 

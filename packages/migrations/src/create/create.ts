@@ -8,6 +8,7 @@ import { MigrationError } from '../errors.ts'
 import { type Migration, readMigrations } from '../folder.ts'
 import type { MigrationMetadata } from '../metadata.ts'
 import type { Settings } from '../options.ts'
+import { scriptsOf } from '../scratch/cluster-wide.ts'
 import { replayOne, withReplay } from '../scratch/replay.ts'
 import { withScratch } from '../scratch/scratch-database.ts'
 import { openSession } from '../session.ts'
@@ -58,13 +59,21 @@ export async function create(
     throw new MigrationError('DB_MIGRATIONS_OPTIONS', 'The option prismaSchema is missing')
   }
   const files = await readPrismaSchema(settings.prismaSchema)
-  const migrations = await readMigrations(settings.directory)
+  const migrations = await readMigrations(settings.directory, { orNone: true })
   const { up, down } = await differences(settings, options, files, migrations)
   if (up === '' && !options.empty) return undefined
   const there = await markLosses(up)
   const back = await markLosses(down)
   const reversible = there.losses.length + back.losses.length > 0 ? 'lossy' : 'full'
-  const name = `${timestamp()}_${slug(options.name)}`
+  const name = `${timestamp(migrations)}_${slug(options.name)}`
+  const last = migrations.at(-1)?.name
+  if (last !== undefined && name < last) {
+    settings.emit({
+      type: 'warning',
+      migration: name,
+      message: `stands before ${last} in the order of names`,
+    })
+  }
   const directory = join(settings.directory, name)
   const metadata: MigrationMetadata = {
     description: options.description ?? options.name,
@@ -101,7 +110,7 @@ async function differences(
   if (options.from === 'snapshot') {
     throw new MigrationError('DB_MIGRATIONS_OPTIONS', `${last.name} has no ${snapshotFile} to compare with`)
   }
-  return withScratch(settings, async (url) => {
+  return withScratch(settings, await scriptsOf(migrations, { back: false }), async (url) => {
     await withReplay(settings, url, async (runner) => {
       for (const migration of migrations) await replayOne(runner, migration)
     })
@@ -129,9 +138,18 @@ async function readSnapshot({ directory }: Migration): Promise<string | undefine
   return readFile(join(directory, snapshotFile), 'utf8').catch(() => undefined)
 }
 
-/** In UTC and to the second, as Prisma names its directories. */
-function timestamp(): string {
-  return new Date(systemClock.now()).toISOString().replace(/\D/g, '').slice(0, 14)
+/** In UTC and to the second, as Prisma names its directories; later than that of the last migration. */
+function timestamp(migrations: readonly Migration[]): string {
+  const stamp = toStamp(new Date(systemClock.now()))
+  const last = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?=_)/.exec(migrations.at(-1)?.name ?? '')
+  if (!last || last[0] < stamp) return stamp
+  const [, year, month, day, hour, minute, second] = last.map(Number)
+  const next = new Date(Date.UTC(year ?? 0, (month ?? 0) - 1, day, hour, minute, (second ?? 0) + 1))
+  return toStamp(next)
+}
+
+function toStamp(date: Date): string {
+  return date.toISOString().replace(/\D/g, '').slice(0, 14)
 }
 
 function slug(name: string): string {

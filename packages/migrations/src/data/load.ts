@@ -1,6 +1,8 @@
+import { basename } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { MigrationError } from '../errors.ts'
+import { MigrationError, type MigrationErrorDetails } from '../errors.ts'
 import type { Migration } from '../folder.ts'
+import { dataProblems } from './check.ts'
 import type { DataMigration } from './define.ts'
 
 /**
@@ -12,23 +14,23 @@ export async function loadDataMigration(
   loadModule: (path: string) => Promise<unknown> = importModule,
 ): Promise<DataMigration | undefined> {
   if (migration.dataFile === undefined) return undefined
-  const fail = (problem: string, cause?: unknown) =>
-    new MigrationError('DB_MIGRATIONS_DATA_LOAD', `${migration.name}: ${problem}`, {
+  const file = basename(migration.dataFile)
+  const fail = (problem: string, details: Pick<MigrationErrorDetails, 'cause' | 'problems'>) =>
+    new MigrationError('DB_MIGRATIONS_DATA_LOAD', `${migration.name}/${file} ${problem}`, {
       migration: migration.name,
-      cause,
+      file,
+      ...details,
     })
   let loaded: unknown
   try {
     loaded = await loadModule(migration.dataFile)
   } catch (error) {
-    throw fail(
-      `the data migration can't be loaded: ${error instanceof Error ? error.message : String(error)}`,
-      error,
-    )
+    throw fail(`can't be loaded: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
   }
   const found = defaultOf(defaultOf(loaded))
-  if (!isDataMigration(found)) throw fail('the default export is no data migration')
-  return found
+  const problems = dataProblems(found)
+  if (problems.length > 0) throw fail(`exports no data migration: ${problems.join('; ')}`, { problems })
+  return found as DataMigration
 }
 
 async function importModule(path: string): Promise<unknown> {
@@ -47,8 +49,4 @@ async function importModule(path: string): Promise<unknown> {
 /** A CommonJS module that was compiled from an ES module has its default one level deeper. */
 function defaultOf(module: unknown): unknown {
   return typeof module === 'object' && module !== null && 'default' in module ? module.default : module
-}
-
-function isDataMigration(value: unknown): value is DataMigration {
-  return typeof value === 'object' && value !== null && 'up' in value && typeof value.up === 'function'
 }

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { systemClock } from '@org/db-core'
-import { loadDataMigration } from '../data/load.ts'
-import { runData } from '../data/run-data.ts'
+import { type DataWork, runData } from '../data/run-data.ts'
 import { MigrationError } from '../errors.ts'
 import { finishDataRun } from '../history/data-ledger.ts'
 import { finishRun, type Run, startRun } from '../history/ledger.ts'
@@ -13,7 +12,7 @@ import { astHash } from '../sql/ast-hash.ts'
 import { actor } from './actor.ts'
 import { runChecks } from './checks.ts'
 import { runScript } from './run-script.ts'
-import type { Script } from './script.ts'
+import type { ReadyScript, Script } from './script.ts'
 
 /** What a runner works with. */
 export interface Runner {
@@ -23,14 +22,17 @@ export interface Runner {
 }
 
 /** Applies one migration, or what is left of it: checks, statements, data. Its row is finished when all of it is. */
-export async function applyMigration(runner: Runner, known: KnownMigration, script: Script): Promise<void> {
+export async function applyMigration(
+  runner: Runner,
+  known: KnownMigration,
+  script: ReadyScript,
+): Promise<void> {
   const { session, settings, table } = runner
-  const { migration } = script
+  const { migration, data } = script
   const startedAt = systemClock.now()
   const id = known.row?.id ?? randomUUID()
-  const withData = migration.dataFile !== undefined && settings.strategy.dataScripts !== false
   if (known.row && known.up) await continueWith(runner, known.row.id, known, script)
-  else await runChecks(session, migration)
+  else await runChecks(session, script)
   settings.emit({
     type: 'started',
     migration: migration.name,
@@ -54,13 +56,13 @@ export async function applyMigration(runner: Runner, known: KnownMigration, scri
         await startRun(session.sql, { ...script, id, name, checksum, actor: actor(settings) })
       },
       end: async () => {
-        if (!withData) await finish()
+        if (!data) await finish()
       },
       fail: (error) => table.fail(session.sql, id, error),
     })
     await session.reset()
-    if (withData) {
-      await applyData(runner, { id, migration }, async () => {
+    if (data) {
+      await applyData(runner, { id, migration, data }, async () => {
         if (known.state !== 'applied') await finish()
       })
     }
@@ -74,14 +76,12 @@ export async function applyMigration(runner: Runner, known: KnownMigration, scri
 /** Runs a migration's data script; `end` joins the transaction that notes its end. */
 export async function applyData(
   { session, settings, table }: Runner,
-  { id, migration }: { readonly id: string; readonly migration: Script['migration'] },
+  work: Omit<DataWork, 'direction'>,
   end: () => Promise<void>,
 ): Promise<void> {
-  const data = await loadDataMigration(migration, settings.loadModule)
-  if (!data) return
-  const { name } = migration
+  const { id } = work
   try {
-    await runData(session, settings, { id, name, direction: 'up', data })
+    await runData(session, settings, { ...work, direction: 'up' })
   } catch (error) {
     await table
       .fail(session.sql, id, error instanceof Error ? error.message : String(error))
@@ -89,7 +89,7 @@ export async function applyData(
     throw error
   }
   await session.sql.transaction(async (sql) => {
-    await finishDataRun(sql, { id, direction: 'up', name })
+    await finishDataRun(sql, { id, direction: 'up' })
     await end()
   })
 }

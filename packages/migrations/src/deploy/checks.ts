@@ -1,20 +1,21 @@
 import { MigrationError } from '../errors.ts'
-import type { Migration } from '../folder.ts'
 import { rollback, type Session } from '../session.ts'
-import { splitSql } from '../sql/parser.ts'
+import type { ReadyScript } from './script.ts'
 import { statementError } from './statement-error.ts'
 
 /**
  * Runs `checks.sql`, read only: each statement must return one row whose first column is true.
  * @throws MigrationError `DB_MIGRATIONS_CHECK_FAILED`, `DB_MIGRATIONS_STATEMENT_FAILED`
  */
-export async function runChecks(session: Session, migration: Migration): Promise<void> {
-  if (migration.checksSql === undefined) return
+export async function runChecks(
+  session: Session,
+  { migration, checks }: Pick<ReadyScript, 'migration' | 'checks'>,
+): Promise<void> {
+  if (checks.length === 0) return
   const file = 'checks.sql'
-  const statements = await splitSql(migration.checksSql, { migration: migration.name, file })
   await session.run('BEGIN READ ONLY')
   try {
-    for (const statement of statements) {
+    for (const statement of checks) {
       const { rows } = await session.run(statement.text).catch((error: unknown) => {
         throw statementError(error, { migration, file }, statement)
       })

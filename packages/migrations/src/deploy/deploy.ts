@@ -5,7 +5,7 @@ import { isDataPending, type KnownMigration, readState } from '../history/state.
 import type { Settings } from '../options.ts'
 import { applyData, applyMigration, type Runner } from './apply-migration.ts'
 import { withRunner } from './open-runner.ts'
-import { type Script, toScript } from './script.ts'
+import { type ReadyScript, toReadyScript } from './script.ts'
 import { checkStrategy } from './strategy-checks.ts'
 
 /** What to deploy. */
@@ -31,11 +31,13 @@ export async function deploy(settings: Settings, options: DeployOptions = {}): P
   return withRunner(settings, async (runner) => {
     const { session, table } = runner
     const { hasHistory, known } = await readState(session.sql, table, migrations)
-    const work = select(known, options.to)
+    const work = workOf(known, options.to)
     refuseUnsafe(settings, known, work)
     if (!hasHistory && work.length > 0) await refuseForeignTables(session.sql, settings.schema)
-    const scripts = new Map<string, Script>()
-    for (const { name, migration } of work) if (migration) scripts.set(name, await toScript(migration, 'up'))
+    const scripts = new Map<string, ReadyScript>()
+    for (const { name, migration } of work) {
+      if (migration) scripts.set(name, await toReadyScript(settings, migration, 'up'))
+    }
     await checkStrategy(settings, known, work)
     await table.ensure(session.sql)
     return run(runner, work, scripts)
@@ -45,7 +47,7 @@ export async function deploy(settings: Settings, options: DeployOptions = {}): P
 async function run(
   runner: Runner,
   work: readonly KnownMigration[],
-  scripts: ReadonlyMap<string, Script>,
+  scripts: ReadonlyMap<string, ReadyScript>,
 ): Promise<DeployResult> {
   const applied: string[] = []
   const data: string[] = []
@@ -53,8 +55,9 @@ async function run(
     const script = scripts.get(known.name)
     if (!script) continue
     if (known.state === 'applied' && known.row) {
-      if (runner.settings.strategy.dataScripts === false) continue
-      await applyData(runner, { id: known.row.id, migration: script.migration }, async () => undefined)
+      if (!script.data) continue
+      const { migration, data: own } = script
+      await applyData(runner, { id: known.row.id, migration, data: own }, async () => undefined)
       data.push(known.name)
     } else {
       await applyMigration(runner, known, script)
@@ -64,8 +67,8 @@ async function run(
   return { applied, data }
 }
 
-/** What there is to do, in order. */
-function select(known: readonly KnownMigration[], to: string | undefined): readonly KnownMigration[] {
+/** What there is to do, in order. @throws MigrationError `DB_MIGRATIONS_UNKNOWN` */
+export function workOf(known: readonly KnownMigration[], to: string | undefined): readonly KnownMigration[] {
   const end = to === undefined ? known.length : known.findIndex((each) => each.name === to) + 1
   if (end === 0 && to !== undefined) {
     throw new MigrationError('DB_MIGRATIONS_UNKNOWN', `There is no migration ${to}`, { migration: to })

@@ -2,14 +2,14 @@ import { installSchema } from '@org/db-core'
 import { migrationTables } from '../history/ledger.ts'
 import { prismaTable } from '../history/prisma-table.ts'
 import { withLock } from '../lock.ts'
-import type { Settings } from '../options.ts'
+import { addressOf, type Settings } from '../options.ts'
 import { openSession } from '../session.ts'
 import type { Runner } from './apply-migration.ts'
 
 /** Opens the one connection that a reader or runner works on. */
 export async function withSession<T>(settings: Settings, fn: (runner: Runner) => Promise<T>): Promise<T> {
   await using session = await openSession({
-    url: settings.url,
+    url: addressOf(settings),
     ssl: settings.ssl,
     sessionPooler: settings.sessionPooler,
     schema: settings.schemaGiven ? settings.schema : undefined,

@@ -1,5 +1,4 @@
 import { systemClock } from '@org/db-core'
-import { loadDataMigration } from '../data/load.ts'
 import { runData } from '../data/run-data.ts'
 import { MigrationError } from '../errors.ts'
 import { readMigrations } from '../folder.ts'
@@ -11,7 +10,7 @@ import { actor } from './actor.ts'
 import { type Runner, refuseChanged } from './apply-migration.ts'
 import { withRunner } from './open-runner.ts'
 import { runScript } from './run-script.ts'
-import { type Script, toScript } from './script.ts'
+import { type ReadyScript, toReadyScript } from './script.ts'
 
 /** How far back to go. */
 export interface RollbackOptions {
@@ -49,7 +48,7 @@ export async function rollback(settings: Settings, options: RollbackOptions = {}
       )
     }
     const chosen = choose(known, options)
-    const scripts: (readonly [KnownMigration, Script])[] = []
+    const scripts: (readonly [KnownMigration, ReadyScript])[] = []
     for (const each of chosen) scripts.push([each, await toRollback(settings, each, options)])
     for (const [each, script] of scripts) await rollBackOne(runner, each, script)
     return { rolledBack: chosen.map((each) => each.name) }
@@ -80,7 +79,7 @@ async function toRollback(
   settings: Settings,
   known: KnownMigration,
   options: RollbackOptions,
-): Promise<Script> {
+): Promise<ReadyScript> {
   const { migration, name } = known
   if (!migration) {
     throw new MigrationError('DB_MIGRATIONS_UNKNOWN', `${name} is applied and not in the folder`, {
@@ -98,14 +97,14 @@ async function toRollback(
       migration: name,
     })
   }
-  return toScript(migration, 'down')
+  return toReadyScript(settings, migration, 'down')
 }
 
 /** Takes one migration back. */
-export async function rollBackOne(runner: Runner, known: KnownMigration, script: Script): Promise<void> {
+export async function rollBackOne(runner: Runner, known: KnownMigration, script: ReadyScript): Promise<void> {
   const { session, settings, table } = runner
   const { row } = known
-  const { migration } = script
+  const { migration, data } = script
   if (!row) return
   if (known.down) refuseChanged(known.down, script)
   const startedAt = systemClock.now()
@@ -121,16 +120,12 @@ export async function rollBackOne(runner: Runner, known: KnownMigration, script:
   })
   session.onNotice((message) => settings.emit({ type: 'notice', migration: name, message }))
   try {
-    const data =
-      settings.strategy.dataScripts === false
-        ? undefined
-        : await loadDataMigration(migration, settings.loadModule)
     const undo = data?.down !== undefined && known.data !== undefined && !known.dataDown?.finishedAt
     if (data && undo) {
       // From here on the migration counts as on its way back, not as applied.
       if (!known.down) await begin()
-      await runData(session, settings, { ...key, name, data })
-      await finishDataRun(session.sql, { ...key, name })
+      await runData(session, settings, { ...key, migration, data })
+      await finishDataRun(session.sql, key)
     }
     await runScript(session, settings, {
       id: row.id,

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
-import { systemClock } from '@org/db-core'
+import { type SqlExecutor, systemClock } from '@org/db-core'
 import { MigrationError } from '../errors.ts'
-import { advanceRun, failRun, markRunning, type Run } from '../history/ledger.ts'
+import { advanceRun, failRun, markRunning, type Run, stopRun } from '../history/ledger.ts'
 import type { Settings } from '../options.ts'
 import { commit, rollback, type Session } from '../session.ts'
 import { astHash } from '../sql/ast-hash.ts'
@@ -9,6 +9,7 @@ import type { SqlStatement } from '../sql/parser.ts'
 import type { Step } from '../sql/steps.ts'
 import { fateOf, invalidLeftover, leavesTraces, stateBefore } from './recovery.ts'
 import type { Script } from './script.ts'
+import { restoreSession } from './session-settings.ts'
 import { isWorthRetrying, statementError } from './statement-error.ts'
 
 /** How a script is bound into the history. */
@@ -34,24 +35,37 @@ interface Work extends ScriptRun {
 /**
  * Runs what is left of a script. A step in a transaction commits together with the note that it is done, so it
  * happens once or not at all; a step outside is noted before and after, and found out about in between.
- * @throws MigrationError `DB_MIGRATIONS_STATEMENT_FAILED`, `DB_MIGRATIONS_UNCERTAIN`
+ * @throws MigrationError `DB_MIGRATIONS_STATEMENT_FAILED`, `DB_MIGRATIONS_UNCERTAIN`, `DB_MIGRATIONS_REFUSED`
  */
 export async function runScript(session: Session, settings: Settings, run: ScriptRun): Promise<void> {
   const work: Work = { ...run, session, settings, begun: run.earlier !== undefined }
   const { steps, statements } = run.script
   const left = steps.filter((step) => step.end > (run.earlier?.done ?? 0))
   const last = left.at(-1)
+  if (run.earlier && last) await restoreSession(session, run.script, run.earlier.done)
   for (const step of left) {
     if (step.mode === 'transaction') {
       await withRetries(work, step, settings.lockRetries, () => inTransaction(work, step, step === last))
     } else await alone(work, step)
   }
   if (last?.mode === 'transaction') return
-  await session.sql.transaction(async (sql) => {
+  await note(work, async (sql) => {
     await beginOnce(work)
     await advanceRun(sql, key(work), statements.length, run.script.astHash)
     await run.end()
   })
+}
+
+/** Writes into the history between two steps, as who has opened the session: the file may have taken another role. */
+async function note({ session }: Work, fn: (sql: SqlExecutor) => Promise<void>): Promise<void> {
+  await session.sql.transaction(async (sql) => {
+    await sql.query('SET LOCAL ROLE NONE')
+    await fn(sql)
+  })
+}
+
+async function noteDone(work: Work, step: Step): Promise<void> {
+  await note(work, (sql) => advanceRun(sql, key(work), step.end, doneHash(work, step.end)))
 }
 
 async function inTransaction(work: Work, step: Step, isLast: boolean): Promise<void> {
@@ -80,14 +94,11 @@ async function alone(work: Work, step: Step): Promise<void> {
   const [statement] = step.statements
   if (!statement) return
   const wasRunning = work.earlier?.running === statement.index
-  if (wasRunning && (await settle(work, statement, work.earlier?.before))) {
-    await advanceRun(sql, key(work), step.end, doneHash(work, step.end))
-    return
-  }
+  if (wasRunning && (await settle(work, statement, work.earlier?.before))) return noteDone(work, step)
   const leftover = await invalidLeftover(sql, statement)
   if (leftover !== undefined) await remove(work, [leftover])
   const before = await stateBefore(sql, statement)
-  await sql.transaction(async () => {
+  await note(work, async () => {
     const begun = await beginOnce(work)
     await markRunning(sql, key(work), statement.index, before)
     work.begun ||= begun
@@ -109,7 +120,7 @@ async function alone(work: Work, step: Step): Promise<void> {
   } finally {
     await session.run('SET lock_timeout = 0').catch(() => undefined)
   }
-  await advanceRun(sql, key(work), step.end, doneHash(work, step.end))
+  await noteDone(work, step)
 }
 
 /** What an earlier run left in the middle of a statement; whether that statement is done now. */
@@ -139,10 +150,7 @@ async function settle(work: Work, statement: SqlStatement, before: unknown): Pro
 
 /** The statement is over, with an error, and has left nothing. */
 async function stopped(work: Work): Promise<void> {
-  await work.session.sql.query(
-    'UPDATE orgdb.migration_run SET running = NULL, before = NULL WHERE migration_id = $1 AND direction = $2',
-    [work.id, work.script.direction],
-  )
+  await note(work, (sql) => stopRun(sql, key(work)))
 }
 
 async function remove({ session, settings, script }: Work, names: readonly string[]): Promise<void> {
@@ -199,9 +207,10 @@ async function record(work: Work, error: unknown): Promise<void> {
   if (!work.begun) return
   const text = error instanceof Error ? error.message : String(error)
   // The connection may be what failed.
-  await failRun(work.session.sql, key(work), text)
-    .then(() => work.fail(text))
-    .catch(() => undefined)
+  await note(work, async (sql) => {
+    await failRun(sql, key(work), text)
+    await work.fail(text)
+  }).catch(() => undefined)
 }
 
 async function beginOnce(work: Work): Promise<boolean> {

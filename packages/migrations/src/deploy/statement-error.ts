@@ -1,4 +1,5 @@
 import { classify } from '@org/db-core'
+import type pg from 'pg'
 import { MigrationError } from '../errors.ts'
 import type { SqlStatement } from '../sql/parser.ts'
 import type { Script } from './script.ts'
@@ -44,10 +45,40 @@ function sqlStateOf(error: unknown): string | undefined {
     : undefined
 }
 
-/** PostgreSQL's primary message names objects; that of a data exception quotes the value, which may be somebody's. */
+/** Classes of SQLSTATE whose messages name objects, settings and conditions, not values. */
+const named = /^(0A|0B|2B|23|25|26|28|34|3B|3D|3F|40|42|44|53|54|55|57|58|F0|XX)/
+
+/** What PostgreSQL says of others may quote a value, which may be somebody's. */
+const conditions: Readonly<Record<string, string>> = {
+  '22001': 'a value is too long for its type',
+  '22003': 'a number is out of range',
+  '22004': 'there is a null where none is allowed',
+  '22007': 'a date or time is not written as one',
+  '22008': 'a date or time is out of range',
+  '22012': 'division by zero',
+  '22023': 'an argument has a value that it can not have',
+  '22P02': 'a text is no value of its type',
+  '22P05': 'a character does not exist in the other encoding',
+  '21000': 'a subquery gave more than one row',
+  P0002: 'a query gave no row',
+  P0003: 'a query gave more than one row',
+  P0004: 'an ASSERT does not hold',
+}
+
 function safeMessage(error: unknown, sqlState: string): string {
-  if (sqlState.startsWith('22')) return 'a value does not fit its type or range'
-  return error instanceof Error ? error.message : String(error)
+  const { message, routine, where } = error as Partial<pg.DatabaseError>
+  // The text of RAISE is the author's, whatever SQLSTATE it was given.
+  const raised = routine === 'exec_stmt_raise' || sqlState === 'P0001'
+  if (!raised && named.test(sqlState)) return message ?? ''
+  const condition = raised ? 'an exception was raised' : conditions[sqlState]
+  return `${condition ?? 'a value does not fit'}${placeIn(where)}`
+}
+
+/** Function and line of PL/pgSQL, the innermost first in PostgreSQL's context, whose other lines quote SQL. */
+function placeIn(context: string | undefined): string {
+  const [, name, line] = /^PL\/pgSQL function (.+) line (\d+) at /m.exec(context ?? '') ?? []
+  if (name === undefined) return ''
+  return ` in ${name.startsWith('inline_code_block') ? 'the block' : name}, line ${line}`
 }
 
 /** The line of the position that the server reports, else that of the statement. */

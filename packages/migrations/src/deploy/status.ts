@@ -10,7 +10,7 @@ export interface Status {
   readonly migrations: readonly MigrationStatus[]
   /** Names that a deployment would apply. */
   readonly pending: readonly string[]
-  /** Whether a deployment has nothing to do and nothing is in its way. */
+  /** Whether a deployment has nothing to do, nothing is in its way, and no index is invalid. */
   readonly upToDate: boolean
   /** The own tables of packages, by `installSchema`. */
   readonly packages: readonly PackageStatus[]
@@ -55,7 +55,7 @@ export async function status(settings: Settings): Promise<Status> {
       const { migration, row } = each
       const run = each.state === 'rolling-back' ? each.down : each.up
       const onItsWay = each.state === 'unfinished' || each.state === 'rolling-back'
-      const way = migration?.rollbackSql === undefined ? 'none' : 'unknown'
+      const way = migration && migration.rollbackSql === undefined ? 'none' : 'unknown'
       return {
         name: each.name,
         state: each.state,
@@ -73,12 +73,15 @@ export async function status(settings: Settings): Promise<Status> {
       .filter(({ state }) => state === 'pending' || state === 'unfinished')
       .map(({ name }) => name)
     const packages = await packageStatus(sql, settings)
+    const invalid = await invalidIndexes(sql)
     return {
       migrations: list,
       pending,
-      upToDate: list.every(({ state, data, edited }) => state === 'applied' && data !== 'pending' && !edited),
+      upToDate:
+        invalid.length === 0 &&
+        list.every(({ state, data, edited }) => state === 'applied' && data !== 'pending' && !edited),
       packages,
-      invalidIndexes: await invalidIndexes(sql),
+      invalidIndexes: invalid,
     }
   })
 }

@@ -10,6 +10,8 @@ export interface DataRun {
   readonly cursor: readonly string[] | null
   readonly rows: number
   readonly batches: number
+  /** SHA-256 of the `data.ts` that visited them; `null` where none was noted yet. */
+  readonly checksum: string | null
   /** What the last validation found. */
   readonly problems: readonly string[] | null
   /** All batches are done; validation is what is left. */
@@ -17,8 +19,9 @@ export interface DataRun {
   readonly finishedAt: Date | null
 }
 
+// By way of JSON: `status` also reads tables that an older version has made, without a checksum.
 const columns = `migration_id AS id, direction, name, cursor, rows::float8 AS rows, batches::float8 AS batches, problems,
-  moved_at AS "movedAt", finished_at AS "finishedAt"`
+  moved_at AS "movedAt", finished_at AS "finishedAt", to_jsonb(migration_data) ->> 'checksum' AS checksum`
 
 /** All runs of data migrations; none where the tables were never installed. */
 export async function readDataRuns(sql: SqlExecutor): Promise<readonly DataRun[]> {
@@ -41,18 +44,38 @@ export async function openDataRun(sql: SqlExecutor, { id, direction, name }: Key
   return run
 }
 
-/** A batch is done; `moved` when it was the last one. */
+/** Notes which `data.ts` visits the rows from here on. */
+export async function noteScript(sql: SqlExecutor, { id, direction }: Key, checksum: string): Promise<void> {
+  await sql.query(
+    'UPDATE orgdb.migration_data SET checksum = $3 WHERE migration_id = $1 AND direction = $2',
+    [id, direction, checksum],
+  )
+}
+
+/** A batch is done, which counts unless it was empty; `moved` when it was the last one. */
 export async function advanceDataRun(
   sql: SqlExecutor,
   { id, direction }: Key,
-  batch: { readonly cursor: readonly string[] | null; readonly rows: number; readonly moved: boolean },
+  batch: {
+    readonly cursor: readonly string[] | null
+    readonly rows: number
+    readonly counts: boolean
+    readonly moved: boolean
+  },
 ): Promise<void> {
   await sql.query(
     `UPDATE orgdb.migration_data
-        SET cursor = coalesce($3, cursor), rows = rows + $4, batches = batches + 1,
+        SET cursor = coalesce($3, cursor), rows = rows + $4, batches = batches + $6,
             moved_at = CASE WHEN $5 THEN clock_timestamp() END
       WHERE migration_id = $1 AND direction = $2`,
-    [id, direction, batch.cursor && JSON.stringify(batch.cursor), batch.rows, batch.moved],
+    [
+      id,
+      direction,
+      batch.cursor && JSON.stringify(batch.cursor),
+      batch.rows,
+      batch.moved,
+      Number(batch.counts),
+    ],
   )
 }
 
@@ -69,7 +92,10 @@ export async function noteProblems(
 }
 
 /** Notes that the rows are moved and validated. */
-export async function finishDataRun(sql: SqlExecutor, { id, direction }: Key): Promise<void> {
+export async function finishDataRun(
+  sql: SqlExecutor,
+  { id, direction }: Pick<Key, 'id' | 'direction'>,
+): Promise<void> {
   await sql.query(
     `UPDATE orgdb.migration_data SET finished_at = clock_timestamp(), problems = NULL
       WHERE migration_id = $1 AND direction = $2`,

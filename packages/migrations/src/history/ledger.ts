@@ -35,6 +35,7 @@ export const migrationTables: SchemaPackage = {
        finished_at timestamptz,
        PRIMARY KEY (migration_id, direction)
      );`,
+    'ALTER TABLE orgdb.migration_data ADD COLUMN checksum text;',
   ],
 }
 
@@ -112,6 +113,14 @@ export async function markRunning(
   await sql.query(
     'UPDATE orgdb.migration_run SET running = $3, before = $4 WHERE migration_id = $1 AND direction = $2',
     [id, direction, index, JSON.stringify(before)],
+  )
+}
+
+/** The statement outside a transaction is over, and has left nothing. */
+export async function stopRun(sql: SqlExecutor, { id, direction }: Key): Promise<void> {
+  await sql.query(
+    'UPDATE orgdb.migration_run SET running = NULL, before = NULL WHERE migration_id = $1 AND direction = $2',
+    [id, direction],
   )
 }
 

@@ -1,11 +1,11 @@
-import type { Runner } from '../deploy/apply-migration.ts'
+import { type DeployOptions, workOf } from '../deploy/deploy.ts'
 import { withSession } from '../deploy/open-runner.ts'
 import { toScript } from '../deploy/script.ts'
 import { readMigrations } from '../folder.ts'
-import { isDataPending, type KnownMigration, readState } from '../history/state.ts'
+import { type KnownMigration, readState } from '../history/state.ts'
 import type { Settings } from '../options.ts'
 import type { LockMode, TableEffect } from './effect.ts'
-import { predictEffects } from './locks.ts'
+import { type ForeignKeys, predictEffects } from './locks.ts'
 import { readForeignKeys, readSizes } from './sizes.ts'
 
 /** What a deployment would do, in order. */
@@ -51,24 +51,27 @@ export interface PlannedTable {
 }
 
 /** What is pending, statement by statement; nothing is run and no lock is taken. */
-export async function plan(settings: Settings): Promise<Plan> {
+export async function plan(settings: Settings, options: DeployOptions = {}): Promise<Plan> {
   const migrations = await readMigrations(settings.directory)
-  return withSession(settings, async (runner) => {
-    const { known } = await readState(runner.session.sql, runner.table, migrations)
-    const pending = known.filter(
-      (each) =>
-        each.state === 'pending' ||
-        each.state === 'unfinished' ||
-        (each.state === 'applied' && isDataPending(each)),
-    )
-    return { migrations: await Promise.all(pending.map((each) => planOne(runner, each))) }
+  return withSession(settings, async ({ session: { sql }, table }) => {
+    const { known } = await readState(sql, table, migrations)
+    const database = { sizes: await readSizes(sql), foreignKeys: await readForeignKeys(sql) }
+    const pending = workOf(known, options.to)
+    return { migrations: await Promise.all(pending.map((each) => planOne(settings, database, each))) }
   })
 }
 
-async function planOne({ session, settings }: Runner, known: KnownMigration): Promise<PlannedMigration> {
+interface Database {
+  readonly sizes: Awaited<ReturnType<typeof readSizes>>
+  readonly foreignKeys: ForeignKeys
+}
+
+async function planOne(
+  settings: Settings,
+  { sizes, foreignKeys }: Database,
+  known: KnownMigration,
+): Promise<PlannedMigration> {
   const { name, migration } = known
-  const sizes = await readSizes(session.sql)
-  const foreignKeys = await readForeignKeys(session.sql)
   const script = migration && known.state !== 'applied' ? await toScript(migration, 'up') : undefined
   const done = known.up?.done ?? 0
   const statements = (script?.steps ?? []).flatMap((step, number) =>
@@ -92,7 +95,7 @@ async function planOne({ session, settings }: Runner, known: KnownMigration): Pr
   }
 }
 
-function planned(effect: TableEffect, sizes: Awaited<ReturnType<typeof readSizes>>): PlannedTable {
+function planned(effect: TableEffect, sizes: Database['sizes']): PlannedTable {
   const { schema, name } = effect.table
   const table = schema === undefined ? name : `${schema}.${name}`
   const size = sizes.get(table)

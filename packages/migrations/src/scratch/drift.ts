@@ -3,6 +3,7 @@ import { readMigrations } from '../folder.ts'
 import { readState } from '../history/state.ts'
 import type { Settings } from '../options.ts'
 import { type CatalogDifference, compareCatalogs, readCatalog } from './catalog.ts'
+import { scriptsOf } from './cluster-wide.ts'
 import { replayOne, withReplay } from './replay.ts'
 import { withScratch } from './scratch-database.ts'
 
@@ -29,9 +30,10 @@ export async function drift(settings: Settings): Promise<DriftResult> {
       actual: await readCatalog(session.sql),
     }
   })
-  const expected = await withScratch(settings, (url) =>
+  const replayed = applied.flatMap(({ migration }) => migration ?? [])
+  const expected = await withScratch(settings, await scriptsOf(replayed, { back: false }), (url) =>
     withReplay(settings, url, async (runner) => {
-      for (const { migration } of applied) if (migration) await replayOne(runner, migration)
+      for (const migration of replayed) await replayOne(runner, migration)
       return readCatalog(runner.session.sql)
     }),
   )

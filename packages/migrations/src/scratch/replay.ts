@@ -1,6 +1,6 @@
 import { installSchema } from '@org/db-core'
 import { applyMigration, type Runner } from '../deploy/apply-migration.ts'
-import { toScript } from '../deploy/script.ts'
+import { toReadyScript } from '../deploy/script.ts'
 import type { Migration } from '../folder.ts'
 import { migrationTables } from '../history/ledger.ts'
 import { prismaTable } from '../history/prisma-table.ts'
@@ -35,5 +35,5 @@ export async function replayOne(runner: Runner, migration: Migration): Promise<v
   const { checksSql: _, ...rest } = migration
   const { known } = await readState(runner.session.sql, runner.table, [rest])
   const found = known.find((each) => each.name === migration.name)
-  if (found) await applyMigration(runner, found, await toScript(rest, 'up'))
+  if (found) await applyMigration(runner, found, await toReadyScript(runner.settings, rest, 'up'))
 }

@@ -1,10 +1,11 @@
 import type { Runner } from '../deploy/apply-migration.ts'
 import { rollBackOne } from '../deploy/rollback.ts'
-import { toScript } from '../deploy/script.ts'
+import { toReadyScript } from '../deploy/script.ts'
 import { type Migration, readMigrations } from '../folder.ts'
 import { readState } from '../history/state.ts'
 import type { Settings } from '../options.ts'
 import { type Catalog, type CatalogDifference, compareCatalogs, readCatalog } from './catalog.ts'
+import { scriptsOf } from './cluster-wide.ts'
 import { replayOne, withReplay } from './replay.ts'
 import { withScratch } from './scratch-database.ts'
 
@@ -33,7 +34,7 @@ export interface VerifyResult {
  */
 export async function verify(settings: Settings): Promise<VerifyResult> {
   const migrations = await readMigrations(settings.directory)
-  return withScratch(settings, (url) =>
+  return withScratch(settings, await scriptsOf(migrations, { back: true }), (url) =>
     withReplay(settings, url, async (runner) => {
       const results: VerifiedMigration[] = []
       let before = await catalogOf(runner)
@@ -60,7 +61,7 @@ async function upAndDown(
   }
   const { known } = await readState(runner.session.sql, runner.table, [migration])
   const found = known.find((each) => each.name === name)
-  if (found) await rollBackOne(runner, found, await toScript(migration, 'down'))
+  if (found) await rollBackOne(runner, found, await toReadyScript(runner.settings, migration, 'down'))
   const afterRollback = compareCatalogs(before, await catalogOf(runner))
   await replayOne(runner, migration)
   const afterAgain = compareCatalogs(after, await catalogOf(runner))
