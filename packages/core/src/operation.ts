@@ -92,8 +92,11 @@ export interface InterceptorHost {
   session<T>(fn: (client: SessionClient) => Promise<T>): Promise<T>
   /** Where it reports. */
   readonly events: Pick<EventSource<DatabaseEvents>, 'emit'>
-  /** Called when closing begins; until it resolves, work is still taken. For what works by itself in the background. */
-  onClosing(stop: () => Promise<void>): void
+  /**
+   * Called when closing begins; until it resolves, work is still taken. For what works by itself in the background. It should
+   * be over after `drainTimeoutMs`: closing goes on 2 seconds later.
+   */
+  onClosing(stop: (options: { readonly drainTimeoutMs: number }) => Promise<void>): void
   /** Called when the database is closed, after the last operation. */
   onClose(end: () => Promise<void>): void
 }

@@ -2,29 +2,35 @@ import { randomUUID } from 'node:crypto'
 import { type EventSource, isDbError, restoreContext, type SqlClient } from '@org/db-core'
 import { createBreaker } from './breaker.ts'
 import { type ConsumerOptions, toSettings } from './consumer-options.ts'
+import { createDeliveryLoop } from './delivery-loop.ts'
 import { OutboxError } from './errors.ts'
 import type { OutboxEvents } from './events.ts'
-import { readFeed } from './feed.ts'
 import { toHandler } from './handler.ts'
 import { createJobRunner, type JobSource } from './job-runner.ts'
 import { Lane } from './lane.ts'
+import type { Tally } from './lane-options.ts'
 import { createMembership } from './membership.ts'
-import type { FeedEvent, Upcasters } from './outbox-event.ts'
+import type { Upcasters } from './outbox-event.ts'
 import { createParked } from './parked.ts'
-import { createPositions } from './positions.ts'
-import { partitionCount } from './schema.ts'
+import { createPauser, endsWithin } from './pauser.ts'
+import { createPositions, type Positions } from './positions.ts'
+import { register } from './registration.ts'
 import type { Settler } from './settler.ts'
-import type { Sleeper, Wake } from './wake.ts'
+import type { Wake } from './wake.ts'
 
 /** A durable reader of the feed. */
 export interface Consumer {
   readonly name: string
   /**
-   * Registers the consumer if its name is new, and begins to deliver, in the background.
+   * Registers the consumer if its name is new, and begins to deliver, in the background. Calls while it starts share one start.
    * @throws OutboxError DB_OUTBOX_TRANSACTION inside of a transaction, DB_OUTBOX_CLOSED after `close`
    */
   start(): Promise<void>
-  /** Finishes what is under way, stores the cursor and hands the partitions to others. */
+  /**
+   * Ends: `each` after the event that it has in hand, `handle` after its batch. Stores the cursor and hands the partitions
+   * to others. What is not over after `drainTimeoutMs` (default 10,000) has its signal aborted and is, a second
+   * later, left alone (`outbox.consumer.abandoned`); it will be delivered again. Called by the handler itself it does not wait.
+   */
   close(options?: { readonly drainTimeoutMs?: number }): Promise<void>
   /** What this process has done for the consumer. */
   metrics(): ConsumerMetrics
@@ -35,6 +41,16 @@ export interface Consumer {
 export interface ConsumerMetrics {
   /** Read from the feed, deliveries after a failure not counted. */
   readonly events: number
+  /** Calls of the handler, for `each` runs of events in a row. */
+  readonly deliveries: number
+  /** Calls of the handler that failed. */
+  readonly failures: number
+  /** Batches delivered again as they were, because their error said so. */
+  readonly retries: number
+  /** How often an event was put aside to be tried again. */
+  readonly parked: number
+  /** Events that were given up. */
+  readonly dead: number
   readonly inFlight: number
   readonly partitions: readonly number[]
   readonly parkedKeys: number
@@ -54,46 +70,51 @@ export interface ConsumerAround {
   readonly jobs: JobSource
   /** Work of the whole feed that one process at a time does now and then. */
   readonly maintain: () => Promise<void>
+  /** Told when the consumer has ended. */
+  readonly onClosed: () => void
 }
 
-const retryEveryMs = 1_000
-const maintainEveryMs = 30_000
-const never = new AbortController().signal
+/** What has heard that it is to end has so long to do it. */
+const abortGraceMs = 1_000
 
 export function createConsumer(options: ConsumerOptions, around: ConsumerAround): Consumer {
   const settings = toSettings(options)
   const { sql, events, settler, wake } = around
   const { name } = settings
+  const life: { state: 'new' | 'starting' | 'running' | 'closing' | 'closed' } = { state: 'new' }
+  const isRunning = (): boolean => life.state === 'running'
+  const isStopping = (): boolean => !isRunning() || loop.isPaused
+  const { pause, end: endPauses } = createPauser()
+  const tally: Tally = { deliveries: 0, failures: 0, retries: 0, parked: 0, dead: 0 }
   const handler = toHandler(options, around.upcasters)
-  const membership = createMembership({
-    sql,
-    events,
-    consumer: name,
-    member: randomUUID(),
-    leaseMs: settings.leaseMs,
-  })
+  const member = randomUUID()
+  const membership = createMembership({ sql, events, consumer: name, member, leaseMs: settings.leaseMs })
   const parked = createParked(sql, name, { epoch: () => settler.epoch, afterDead: settings.afterDead })
   const breaker = createBreaker(settings, events)
-  let sleeper: Sleeper | undefined
-  let state: 'new' | 'running' | 'closing' | 'closed' = 'new'
-  let controller = new AbortController()
-  let isLost = false
-  let isPaused = false
-  let isFull = false
-  /** Set when partitions came or are to go: lanes are put together anew as soon as they are idle. */
-  let share: number | undefined
-  let mustAssign = false
-  let readUpTo = 0
-  let count = 0
-  let retryAt = 0
-  let running: Promise<unknown> | undefined
 
-  const onLost = (): void => {
-    isLost = true
-    controller.abort(new OutboxError('DB_OUTBOX_LEASE_LOST', `Consumer ${name} lost partitions`))
-    sleeper?.wake()
+  function failed(task: string, error: unknown): void {
+    if (!isDbError(error, 'DB_CLOSED')) events.emit('outbox.failed', { task: `${task} ${name}`, error })
   }
-  const positions = createPositions({ membership, onLost, onError: (error) => failed('commit', error) })
+
+  const loop = createDeliveryLoop({
+    settings,
+    sql,
+    events,
+    settler,
+    membership,
+    positions: (): Positions => positions,
+    lanes: () => lanes,
+    isRunning,
+    pause,
+    failed,
+    onRemoved: () => void close(),
+    maintain: around.maintain,
+  })
+  const positions = createPositions({
+    membership,
+    onLost: loop.lose,
+    onError: (error) => failed('commit', error),
+  })
   const lanes = Array.from(
     { length: settings.concurrency },
     () =>
@@ -105,14 +126,13 @@ export function createConsumer(options: ConsumerOptions, around: ConsumerAround)
         commit: membership.commit,
         parked,
         breaker,
-        onLost,
+        tally,
+        onLost: loop.lose,
         pause,
-        onDelay: (ms) => {
-          retryAt = Math.min(retryAt, performance.now() + ms)
-          sleeper?.wake()
-        },
-        isClosing: () => state !== 'running',
-        onProgress: () => sleeper?.wake(),
+        onDelay: loop.retryIn,
+        isClosing: () => !isRunning(),
+        isStopping,
+        onProgress: loop.wake,
         onDone: positions.note,
         flush: positions.flush,
       }),
@@ -127,241 +147,98 @@ export function createConsumer(options: ConsumerOptions, around: ConsumerAround)
     settler,
     source: around.jobs,
     pause,
+    isStopping,
   })
-
-  function failed(task: string, error: unknown): void {
-    if (!isDbError(error, 'DB_CLOSED')) events.emit('outbox.failed', { task: `${task} ${name}`, error })
-  }
-
-  const inFlight = (): number => lanes.reduce((sum, lane) => sum + lane.size, 0)
-  const parkedKeys = (): number => lanes.reduce((sum, lane) => sum + lane.parkedKeys, 0)
-  const isRunning = (): boolean => state === 'running'
-
-  /** Its own loop, because nothing that the others wait for may keep the lease from being renewed. */
-  async function beats(): Promise<void> {
-    while (isRunning()) {
-      let nextMs = settings.leaseMs / 6
-      try {
-        const isFresh = isLost && lanes.every((lane) => lane.isIdle)
-        const balance = await membership.beat({ isFresh })
-        nextMs = balance.nextMs
-        isPaused = balance.isPaused
-        share = balance.share
-        if (isFresh) isLost = false
-        if (balance.lost.length > 0) onLost()
-        if (balance.gained.length > 0 || balance.lost.length > 0) mustAssign = true
-        if (balance.leases.size > balance.share) mustAssign = true
-        sleeper?.wake()
-      } catch (error) {
-        failed('heartbeat', error)
-        if (isDbError(error, 'DB_OUTBOX_NOT_FOUND')) state = 'closing'
-      }
-      if (!membership.isAlive && !isLost) onLost()
-      await pause(isLost ? 20 : nextMs, never)
-    }
-  }
-
-  /** Puts the lanes together for the partitions that are held; false while they are still at work. */
-  async function assign(): Promise<boolean> {
-    for (const lane of lanes) lane.clear()
-    if (!lanes.every((lane) => lane.isIdle)) return false
-    if (isLost) {
-      positions.forget()
-      return false
-    }
-    await positions.flush()
-    const surplus = [...membership.leases.keys()].slice(share ?? partitionCount)
-    if (surplus.length > 0) await membership.release(surplus)
-    mustAssign = false
-    if (controller.signal.aborted) controller = new AbortController()
-    const leases = [...membership.leases.values()].sort((a, b) => a.part - b.part)
-    readUpTo = leases.length === 0 ? 0 : Math.min(...leases.map(({ position }) => position))
-    for (const [index, lane] of lanes.entries()) {
-      await lane.assign(
-        leases.filter((_, at) => at % lanes.length === index),
-        readUpTo,
-      )
-    }
-    return true
-  }
-
-  /** Reads as far as there is room. */
-  async function read(): Promise<boolean> {
-    let hasRead = false
-    const parts = lanes.flatMap((lane) => lane.parts)
-    while (isRunning() && !mustAssign && !isLost && parts.length > 0 && inFlight() < settings.maxInFlight) {
-      if (settler.position <= readUpTo) await settler.settle()
-      if (settler.position <= readUpTo) break
-      const page = await readFeed(
-        sql(),
-        {
-          after: readUpTo,
-          upTo: settler.position,
-          ...(parts.length < partitionCount && { parts }),
-          topics: settings.topics,
-          maxCount: Math.min(settings.maxCount * 2, settings.maxInFlight),
-          maxBytes: settings.maxBytes * 2,
-        },
-        { epoch: settler.epoch, origin: 'live' },
-      )
-      if (mustAssign || isLost) break
-      hasRead = true
-      route(page.events, page.upTo)
-    }
-    return hasRead
-  }
-
-  function route(page: readonly FeedEvent[], upTo: number): void {
-    const { leases } = membership
-    // A partition that was taken over may be further than the others.
-    const fresh = page.filter(
-      ({ part, seq }) => seq > (leases.get(part)?.position ?? Number.POSITIVE_INFINITY),
-    )
-    for (const lane of lanes) {
-      if (lane.parts.length === 0) continue
-      lane.add(lanes.length === 1 ? fresh : fresh.filter(({ part }) => lane.parts.includes(part)), upTo)
-    }
-    count += fresh.length
-    readUpTo = upTo
-    startLanes()
-  }
-
-  function startLanes(): void {
-    for (const lane of lanes) lane.start(controller.signal)
-  }
-
-  async function turns(own: Sleeper): Promise<void> {
-    let pollMs = settings.pollMinMs
-    let maintainAt = performance.now() + 1_000
-    while (isRunning()) {
-      let hasRead = false
-      try {
-        if ((mustAssign || isLost) && !(await assign())) {
-          await own.sleep(20)
-          continue
-        }
-        const now = performance.now()
-        if (now >= retryAt && !isPaused) {
-          retryAt = now + retryEveryMs
-          for (const lane of lanes) if (lane.isIdle) void lane.retry(controller.signal)
-        }
-        if (now >= maintainAt && membership.leases.has(0)) {
-          maintainAt = now + maintainEveryMs
-          void around.maintain().catch((error: unknown) => failed('maintenance', error))
-        }
-        checkFull()
-        if (!isPaused && !isFull) hasRead = await read()
-        startLanes()
-      } catch (error) {
-        failed('read', error)
-        await own.sleep(200)
-      }
-      pollMs = hasRead ? settings.pollMinMs : Math.min(pollMs * 2, settings.pollMaxMs)
-      const ready = Math.min(...lanes.map((lane) => lane.readyInMs ?? pollMs))
-      const isWoken = await own.sleep(
-        Math.max(1, Math.min(pollMs, ready, Math.max(1, retryAt - performance.now()))),
-      )
-      if (isWoken) pollMs = settings.pollMinMs
-    }
-  }
-
-  function checkFull(): void {
-    const wasFull = isFull
-    isFull = parkedKeys() >= settings.maxParkedKeys
-    if (isFull && !wasFull) events.emit('outbox.consumer.full', { consumer: name, parkedKeys: parkedKeys() })
-  }
-
-  async function pause(ms: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted || state !== 'running') return
-    await new Promise<void>((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', end)
-        closing.removeEventListener('abort', end)
-        resolve()
-      }
-      const timer = setTimeout(end, ms)
-      signal.addEventListener('abort', end)
-      closing.addEventListener('abort', end)
-    })
-  }
-  const closer = new AbortController()
-  const closing = closer.signal
-
-  async function register(): Promise<void> {
-    const [known] = await sql().query('SELECT 1 FROM orgdb.outbox_consumer WHERE name = $1', [name])
-    if (known) return
-    let position = 0
-    if (settings.from === 'now') {
-      for (let before = -1; position > before; ) {
-        before = position
-        position = await settler.settle()
-      }
-    }
-    await sql().query(
-      `WITH made AS (INSERT INTO orgdb.outbox_consumer (name) VALUES ($1) ON CONFLICT DO NOTHING RETURNING name)
-       INSERT INTO orgdb.outbox_lease (consumer, part, position)
-       SELECT name, part, $2 FROM made, generate_series(0, ${partitionCount - 1}) part`,
-      [name, position],
-    )
-  }
+  let running: Promise<unknown> = Promise.resolve()
+  let starting: Promise<void> | undefined
+  let ending: Promise<void> | undefined
 
   async function run(): Promise<void> {
     const own = wake.sleeper()
-    sleeper = own
     const unlisten = around.listen()
+    // What was delivered may be gone with the server that it was on.
+    const unwatch = settler.onReset(loop.lose)
     try {
-      await Promise.all([turns(own), beats(), jobs.run(isRunning, () => controller.signal)])
+      await Promise.all([loop.turns(own), loop.beats(), jobs.run(isRunning, () => loop.signal)])
     } finally {
+      unwatch()
       unlisten()
       own.close()
     }
   }
 
+  async function begin(): Promise<void> {
+    life.state = 'starting'
+    try {
+      await restoreContext({}, () => register(sql(), settings, settler))
+    } catch (error) {
+      if (life.state === 'starting') life.state = 'new'
+      throw error
+    }
+    if (life.state !== 'starting') throw closed()
+    life.state = 'running'
+    running = restoreContext({}, run).catch((error: unknown) => failed('consumer', error))
+  }
+
   async function end(drainTimeoutMs: number): Promise<void> {
-    state = 'closing'
-    closer.abort()
-    sleeper?.wake()
-    const timer = setTimeout(() => controller.abort(new Error('the consumer is closing')), drainTimeoutMs)
+    life.state = 'closing'
+    endPauses()
+    loop.wake()
     for (const lane of lanes) lane.clear()
-    await Promise.all(lanes.map((lane) => lane.settled()))
-    clearTimeout(timer)
-    controller.abort(new Error('the consumer is closing'))
-    await running
+    const work = Promise.all([running, ...lanes.map((lane) => lane.settled())])
+    const isOver = await endsWithin(work, drainTimeoutMs)
+    loop.abort(new Error('the consumer is closing'))
+    if (!isOver && !(await endsWithin(work, abortGraceMs))) {
+      events.emit('outbox.consumer.abandoned', { consumer: name, drainTimeoutMs })
+    }
     await positions.close()
     await membership.leave().catch((error: unknown) => failed('leave', error))
-    state = 'closed'
+    finish()
+  }
+
+  function finish(): void {
+    life.state = 'closed'
+    around.onClosed()
   }
 
   const close: Consumer['close'] = async ({ drainTimeoutMs = 10_000 } = {}) => {
-    if (state === 'new') state = 'closed'
-    if (state === 'running') ending ??= end(drainTimeoutMs)
-    await ending
+    if (life.state === 'new' || life.state === 'starting') finish()
+    // The one who has called `start` hears of its failure.
+    await starting?.catch(() => undefined)
+    if (isRunning()) ending ??= end(drainTimeoutMs)
+    if (!handler.isInside) await ending
   }
-  let ending: Promise<void> | undefined
+
+  function closed(): OutboxError {
+    return new OutboxError('DB_OUTBOX_CLOSED', `Consumer ${name} is closed`)
+  }
 
   return {
     name,
     async start() {
-      if (state === 'running') return
-      if (state !== 'new') throw new OutboxError('DB_OUTBOX_CLOSED', `Consumer ${name} is closed`)
+      if (isRunning()) return
       if (around.inTransaction()) {
         throw new OutboxError(
           'DB_OUTBOX_TRANSACTION',
           `Consumer ${name} can't be started inside a transaction`,
         )
       }
-      await restoreContext({}, register)
-      state = 'running'
-      running = restoreContext({}, run).catch((error: unknown) => failed('consumer', error))
+      if (life.state === 'new') {
+        starting = begin().finally(() => {
+          starting = undefined
+        })
+      }
+      if (!starting) throw closed()
+      await starting
     },
     close,
     metrics: () => ({
-      events: count,
-      inFlight: inFlight(),
+      events: loop.count,
+      ...tally,
+      inFlight: lanes.reduce((sum, lane) => sum + lane.size, 0),
       partitions: [...membership.leases.keys()],
-      parkedKeys: parkedKeys(),
-      isPaused,
+      parkedKeys: lanes.reduce((sum, lane) => sum + lane.parkedKeys, 0),
+      isPaused: loop.isPaused,
       isBreakerOpen: !breaker.isClosed,
     }),
     [Symbol.asyncDispose]: () => close(),

@@ -65,8 +65,8 @@ export interface Outbox extends Interceptor, Operator {
   readonly outboxEvents: Events<OutboxEvents>
   /** For the package's other entries. */
   readonly '~inside': OutboxInside
-  /** Closes all consumers, as closing the database does. */
-  close(): Promise<void>
+  /** Closes all consumers and relays, as closing the database does; see `Consumer.close`. */
+  close(options?: { readonly drainTimeoutMs?: number }): Promise<void>
 }
 
 /** An outbox from inside; the tilde ranks it last in editors. */
@@ -77,7 +77,12 @@ export interface OutboxInside {
   /** Wakes consumers, after a commit. */
   announce(): void
   /** What is to be closed with the outbox. */
-  readonly parts: Set<{ close(): Promise<void> }>
+  readonly parts: Set<Part>
+}
+
+/** Something that works for the outbox until it is closed. */
+interface Part {
+  close(options?: { readonly drainTimeoutMs?: number }): Promise<void>
 }
 
 /** Makes an outbox, to be given to `createDatabase` as an interceptor. @throws OutboxError DB_OUTBOX_OPTIONS when that happens and an option is wrong */
@@ -86,7 +91,7 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
   const events = createEvents<OutboxEvents>()
   const wake = createWake()
   const announced = new WeakSet<TransactionHooks>()
-  const parts = new Set<{ close(): Promise<void> }>()
+  const parts = new Set<Part>()
   let host: InterceptorHost | undefined
   let captured: ReadonlyMap<string, CapturedModel> = new Map()
 
@@ -142,11 +147,11 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
     return result
   }
 
-  const close = async (): Promise<void> => {
-    await Promise.all([...parts].map((part) => part.close()))
+  const close: Outbox['close'] = async (closeOptions) => {
+    await Promise.all([...parts].map((part) => part.close(closeOptions)))
     await notifications.close()
   }
-  const maintain = (): Promise<void> => maintainFeed(sql(), events, retention)
+  const maintain = (): Promise<void> => maintainFeed(sql(), events, { ...retention, settler })
   const byTrigger = (): readonly CapturedModel[] =>
     [...captured.values()].filter(({ by }) => by === 'trigger')
 
@@ -192,6 +197,7 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
         upcasters,
         jobs: source,
         maintain,
+        onClosed: () => void parts.delete(consumer),
       })
       parts.add(consumer)
       return consumer

@@ -9,6 +9,8 @@ export interface OutboxEvents {
   /** Too many deliveries failed in a row: the next try is after `openMs`. */
   'outbox.breaker.opened': { readonly consumer: string; readonly openMs: number; readonly error: unknown }
   'outbox.breaker.closed': { readonly consumer: string }
+  /** A closing consumer has left alone what did not end in time, not even after its signal was aborted. */
+  'outbox.consumer.abandoned': { readonly consumer: string; readonly drainTimeoutMs: number }
   /** Too many keys wait: the consumer takes nothing new until there are fewer. */
   'outbox.consumer.full': { readonly consumer: string; readonly parkedKeys: number }
   /** This process got or gave up partitions; `takenOver` counts those of processes that had died. */

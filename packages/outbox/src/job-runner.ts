@@ -49,6 +49,8 @@ export interface JobRunner {
 }
 
 const lookEveryMs = 500
+/** A job that can't go on must not hold up the others, nor be reported all the time. */
+const brokenForMs = 5_000
 
 /** Replays and backfills of one consumer, done by the process that holds its first partition, beside the live events. */
 export function createJobRunner(options: {
@@ -60,10 +62,13 @@ export function createJobRunner(options: {
   readonly parked: Parked
   readonly settler: Settler
   readonly source: JobSource
-  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly pause: (ms: number, signal?: AbortSignal) => Promise<void>
+  /** Whether nothing more is to be delivered, because of the end or of a pause. */
+  readonly isStopping: () => boolean
 }): JobRunner {
-  const { settings, sql, events, handler, membership, parked, settler, source, pause } = options
+  const { settings, sql, events, handler, membership, parked, settler, source, pause, isStopping } = options
   const consumer = settings.name
+  const brokenUntil = new Map<string, number>()
 
   function replayed(job: JobRow): Promise<Chunk> {
     const { after = 0, upTo = 0, topics, keys } = job.spec
@@ -142,14 +147,16 @@ export function createJobRunner(options: {
     const [first] = slice
     for (let attempt = 1; ; attempt += 1) {
       signal.throwIfAborted()
+      // The chunk is delivered again when there is time.
+      if (attempt > 1 && isStopping()) throw leaseLost(consumer)
       try {
         const delivery = { signal, origin: first?.origin ?? 'replay' } as const
         if (settings.exactlyOnce) {
           await sql().transaction(async (tx) => {
-            if (first) await handler(slice, delivery)
+            if (first) await handler.run(slice, delivery)
             await within?.(tx)
           })
-        } else if (first) await handler(slice, delivery)
+        } else if (first) await handler.run(slice, delivery)
         return { failed: 0, isWhole: true }
       } catch (failure) {
         const error = failure instanceof PartialFailure ? failure.cause : failure
@@ -209,27 +216,40 @@ export function createJobRunner(options: {
     if (stored.length === 0) throw leaseLost(consumer)
   }
 
+  async function openJobs(): Promise<readonly JobRow[]> {
+    if (isStopping() || !membership.leases.has(0)) return []
+    const jobs = await sql().query<JobRow>(
+      `SELECT id, kind, spec, progress, done, failed FROM orgdb.outbox_job
+       WHERE consumer = $1 AND state = 'running' ORDER BY id`,
+      [consumer],
+    )
+    return jobs.filter(({ id }) => (brokenUntil.get(id) ?? 0) <= performance.now())
+  }
+
+  function report(task: string, error: unknown): void {
+    if (!isDbError(error, 'DB_OUTBOX_LEASE_LOST')) events.emit('outbox.failed', { task, error })
+  }
+
   return {
     async run(isRunning, signal) {
       while (isRunning()) {
         let isBusy = false
         try {
-          if (membership.leases.has(0)) {
-            const jobs = await sql().query<JobRow>(
-              `SELECT id, kind, spec, progress, done, failed FROM orgdb.outbox_job
-               WHERE consumer = $1 AND state = 'running' ORDER BY id`,
-              [consumer],
-            )
-            isBusy = jobs.length > 0
-            for (const job of jobs) if (isRunning()) await step(job, signal())
+          for (const job of await openJobs()) {
+            if (isStopping()) break
+            try {
+              await step(job, signal())
+              isBusy = true
+            } catch (error) {
+              if (signal().aborted || !isRunning()) break
+              report(`job ${job.id} of ${consumer}`, error)
+              brokenUntil.set(job.id, performance.now() + (isTransient(error) ? lookEveryMs : brokenForMs))
+            }
           }
         } catch (error) {
-          isBusy = false
-          if (!signal().aborted && isRunning() && !isDbError(error, 'DB_OUTBOX_LEASE_LOST')) {
-            events.emit('outbox.failed', { task: `job ${consumer}`, error })
-          }
+          if (!signal().aborted && isRunning()) report(`jobs of ${consumer}`, error)
         }
-        if (!isBusy) await pause(lookEveryMs, new AbortController().signal)
+        if (!isBusy) await pause(lookEveryMs)
       }
     },
   }

@@ -168,12 +168,12 @@ export function createParked(
       )
       return row?.started ?? 0
     },
-    async fail(seq, { state, finished, delayMs, reason }) {
+    async fail(seq, { state, started, finished, delayMs, reason }) {
       await sql().query(
-        `UPDATE orgdb.outbox_parked SET state = $3, finished = $4, reason = $6,
+        `UPDATE orgdb.outbox_parked SET state = $3, started = $7, finished = $4, reason = $6,
            next_at = clock_timestamp() + $5::float8 * interval '1 millisecond'
          WHERE consumer = $1 AND seq = $2 AND state = 'waiting'`,
-        [consumer, seq, state, finished, delayMs, reason ?? null],
+        [consumer, seq, state, finished, delayMs, reason ?? null, started],
       )
     },
     async remove(seq, on = sql()) {

@@ -25,9 +25,11 @@ export function createPositions(options: {
   let noted = new Map<Lease, number>()
   let timer: { readonly handle: NodeJS.Timeout; readonly at: number } | undefined
   let last: Promise<void> = Promise.resolve()
+  let isClosed = false
 
   function schedule(ms: number): void {
     const at = performance.now() + ms
+    if (isClosed) return
     if (timer && timer.at <= at) return
     if (timer) clearTimeout(timer.handle)
     timer = { at, handle: setTimeout(() => void flush().catch(report), ms) }
@@ -71,9 +73,9 @@ export function createPositions(options: {
       noted = new Map()
     },
     async close() {
+      // What ends later than that has been given up.
+      isClosed = true
       await flush().catch(report)
-      if (timer) clearTimeout(timer.handle)
-      timer = undefined
     },
   }
 }

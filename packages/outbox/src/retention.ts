@@ -1,5 +1,6 @@
 import { type EventSource, isDbError, type SqlClient } from '@org/db-core'
 import type { OutboxEvents } from './events.ts'
+import type { Settler } from './settler.ts'
 
 /** How long the feed remembers. */
 export interface RetentionOptions {
@@ -34,7 +35,7 @@ const lockTimeoutMs = 200
 export async function maintainFeed(
   sql: SqlClient,
   events: EventSource<OutboxEvents>,
-  options: RetentionOptions,
+  options: RetentionOptions & { readonly settler: Settler },
 ): Promise<void> {
   const { keepMs = day, partitionEvents = 1_000_000, inboxMs = 30 * day } = options
   const partitions = await listPartitions(sql)
@@ -43,10 +44,12 @@ export async function maintainFeed(
     `DELETE FROM orgdb.outbox_inbox WHERE at < clock_timestamp() - $1::float8 * interval '1 millisecond'`,
     [inboxMs],
   )
-  const keepFrom = await oldestNeeded(sql, events, options)
+  // Of what is not decided yet, or not even taken, nobody knows whether it is needed.
+  const settled = await options.settler.settle()
+  const keepFrom = Math.min(settled + 1, await oldestNeeded(sql, events, { ...options, settled }))
   for (const partition of partitions) {
     if (partition.to > keepFrom) break
-    if (!(await isOld(sql, partition.name, keepMs))) break
+    if (!(await isOld(sql, partition, keepMs))) break
     await drop(sql, events, partition)
   }
   await emptyNet(sql, keepFrom, keepMs)
@@ -97,7 +100,7 @@ async function makeAhead(sql: SqlClient, partitions: readonly Partition[], size:
 async function oldestNeeded(
   sql: SqlClient,
   events: EventSource<OutboxEvents>,
-  { alarmEvents = 1_000_000, evictAfterMs }: RetentionOptions,
+  { alarmEvents = 1_000_000, evictAfterMs, settled }: RetentionOptions & { readonly settled: number },
 ): Promise<number> {
   const positions = await sql.query<Position & { readonly last: number }>(
     `SELECT consumer, min(position)::float8 AS position, (SELECT last_value::float8 FROM orgdb.outbox_seq) AS last
@@ -113,7 +116,9 @@ async function oldestNeeded(
     if (behind >= alarmEvents)
       events.emit('outbox.retention.blocked', { consumer, position, behindEvents: behind })
     const kept =
-      evictAfterMs === undefined ? position : await evicted(sql, events, { consumer, position, evictAfterMs })
+      evictAfterMs === undefined
+        ? position
+        : await evicted(sql, events, { consumer, position, evictAfterMs, settled })
     needed = Math.min(needed, kept)
   }
   return needed + 1
@@ -123,7 +128,12 @@ async function oldestNeeded(
 async function evicted(
   sql: SqlClient,
   events: EventSource<OutboxEvents>,
-  { consumer, position, evictAfterMs }: Position & { readonly evictAfterMs: number },
+  {
+    consumer,
+    position,
+    evictAfterMs,
+    settled,
+  }: Position & { readonly evictAfterMs: number; readonly settled: number },
 ): Promise<number> {
   const [oldest] = await sql.query<{ old: boolean }>(
     `SELECT at < clock_timestamp() - $2::float8 * interval '1 millisecond' AS old
@@ -131,12 +141,12 @@ async function evicted(
     [position, evictAfterMs],
   )
   if (!oldest?.old) return position
-  const [first] = await sql.query<{ seq: number; lost: number }>(
+  const [first] = await sql.query<{ seq: number | null; lost: number }>(
     `SELECT max(seq)::float8 AS seq, count(*)::float8 AS lost FROM orgdb.outbox
-     WHERE seq > $1 AND at < clock_timestamp() - $2::float8 * interval '1 millisecond'`,
-    [position, evictAfterMs],
+     WHERE seq > $1 AND seq <= $3 AND at < clock_timestamp() - $2::float8 * interval '1 millisecond'`,
+    [position, evictAfterMs, settled],
   )
-  if (!first) return position
+  if (!first?.seq) return position
   await sql.query(
     `UPDATE orgdb.outbox_lease SET position = $2, owner = NULL, token = token + 1 WHERE consumer = $1 AND position < $2`,
     [consumer, first.seq],
@@ -145,10 +155,13 @@ async function evicted(
   return first.seq
 }
 
-async function isOld(sql: SqlClient, name: string, keepMs: number): Promise<boolean> {
-  const [row] = await sql.query<{ old: boolean }>(
-    `SELECT coalesce((SELECT at FROM orgdb."${name}" ORDER BY seq DESC LIMIT 1) < clock_timestamp() - $1::float8 * interval '1 millisecond', true) AS old`,
-    [keepMs],
+/** By its last event, or by the first one behind it if it is empty; with neither, nothing says how old it is. */
+async function isOld(sql: SqlClient, { name, to }: Partition, keepMs: number): Promise<boolean> {
+  const [row] = await sql.query<{ old: boolean | null }>(
+    `SELECT coalesce((SELECT at FROM orgdb."${name}" ORDER BY seq DESC LIMIT 1),
+       (SELECT at FROM orgdb.outbox WHERE seq >= $2 ORDER BY seq LIMIT 1))
+       < clock_timestamp() - $1::float8 * interval '1 millisecond' AS old`,
+    [keepMs, to],
   )
   return row?.old ?? false
 }
@@ -174,7 +187,6 @@ async function drop(
 
 /** What fell into the net is deleted in small pieces, past the table that readers watch. */
 async function emptyNet(sql: SqlClient, keepFrom: number, keepMs: number): Promise<void> {
-  if (!Number.isFinite(keepFrom)) return
   await sql.query(
     `DELETE FROM orgdb.outbox_default WHERE seq IN (
        SELECT seq FROM orgdb.outbox_default

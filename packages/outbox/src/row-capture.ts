@@ -5,11 +5,11 @@ import { idJson } from './row-sql.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
-/** A row as it was: its key as columns, its event key, all of it. */
+/** A row as it was: its key as columns, its event key, all of it as JSON text, whose numbers JavaScript could spoil. */
 interface Image {
   readonly id: Row
   readonly key: string
-  readonly row: unknown
+  readonly row: string
 }
 
 interface WriteArgs {
@@ -45,7 +45,7 @@ export async function captureWrite(
     const list = (Array.isArray(found) ? found : found === null ? [] : [found]) as readonly Row[]
     if (list.length === 0) return []
     return sql.query<Image & { readonly id: Row }>(
-      `SELECT ${rows.id('t')} AS id, ${rows.key('t')} AS key, ${rows.row('t')} AS row
+      `SELECT ${rows.id('t')} AS id, ${rows.key('t')} AS key, (${rows.row('t')})::text AS row
        FROM ${rows.table} t JOIN jsonb_populate_recordset(NULL::${rows.table}, $1::jsonb) k ON ${joined('k')}
        ORDER BY ${rows.idColumns.map((column) => `t.${column}`).join(', ')} FOR UPDATE OF t`,
       [JSON.stringify(list.map((row) => idJson(rows.metadata, row)))],
@@ -61,10 +61,10 @@ export async function captureWrite(
     await sql.query(
       `INSERT INTO orgdb.outbox (topic, key, op, payload, before, headers)
        SELECT $2, ${rows.key('t')}, CASE WHEN $6 AND b.key IS NULL THEN 'c' ELSE $3 END, ${rows.row('t')},
-         CASE WHEN $7 THEN b.row END, $4::jsonb
+         CASE WHEN $7 THEN b.row::jsonb END, $4::jsonb
        FROM ROWS FROM (jsonb_populate_recordset(NULL::${rows.table}, $1::jsonb)) WITH ORDINALITY k
        JOIN ${rows.table} t ON ${joined('k')}
-       LEFT JOIN jsonb_to_recordset($5::jsonb) AS b(key text, row jsonb) ON b.key = ${rows.key('t')}
+       LEFT JOIN jsonb_to_recordset($5::jsonb) AS b(key text, row text) ON b.key = ${rows.key('t')}
        ORDER BY k.ordinality`,
       [
         JSON.stringify(ids.map((row) => idJson(rows.metadata, row))),
@@ -84,8 +84,8 @@ export async function captureWrite(
     if (images.length === 0) return
     await sql.query(
       `INSERT INTO orgdb.outbox (topic, key, op, before, headers)
-       SELECT $2, b.key, 'd', b.row, $3::jsonb
-       FROM jsonb_to_recordset($1::jsonb) AS b(key text, row jsonb, id jsonb)
+       SELECT $2, b.key, 'd', b.row::jsonb, $3::jsonb
+       FROM jsonb_to_recordset($1::jsonb) AS b(key text, row text, id jsonb)
        CROSS JOIN LATERAL jsonb_populate_record(NULL::${rows.table}, b.id) k
        WHERE NOT EXISTS (SELECT FROM ${rows.table} t WHERE ${joined('k')})`,
       [JSON.stringify(images), rows.model, headersJson()],
@@ -197,10 +197,17 @@ function whereOf(id: Row, { rows: { metadata } }: CapturedModel): Row {
       const { column = field, type } = metadata.fields[field] ?? {}
       const value = id[column]
       if (type === 'BigInt') return [field, BigInt(String(value))]
-      if (type === 'DateTime') return [field, new Date(String(value))]
+      if (type === 'DateTime') return [field, dateOf(String(value))]
+      if (type === 'Bytes') return [field, new Uint8Array(Buffer.from(String(value).slice(2), 'hex'))]
       return [field, value]
     }),
   )
+}
+
+/** A date, time or timestamp as PostgreSQL's JSON has it; what has no zone is UTC, as it is for Prisma. */
+function dateOf(text: string): Date {
+  const full = /^\d+:/u.test(text) ? `1970-01-01T${text}` : text
+  return new Date(/T.*(Z|[+-]\d\d(:\d\d)?)$/u.test(full) || !full.includes('T') ? full : `${full}Z`)
 }
 
 /** Relations through which a nested write can change rows without saying which. */

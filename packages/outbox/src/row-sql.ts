@@ -15,7 +15,7 @@ export interface RowSql {
   row(alias: string): string
   /** The event's key: `Film:7`, `Membership:7,admin`. */
   key(alias: string): string
-  /** The fields of the key as jsonb by column, for `jsonb_populate_recordset`. */
+  /** The fields of the key as jsonb by column, for `jsonb_populate_recordset`; it comes through JavaScript unchanged. */
   id(alias: string): string
 }
 
@@ -68,23 +68,38 @@ export function rowSql(
       return `${literal(`${name}:`)} || ${ids.join(` || ',' || `)}`
     },
     id(alias) {
-      const pairs = model.id.map((field) => `${literal(columnOf(field))}, ${alias}.${quote(columnOf(field))}`)
+      const pairs = model.id.map((field) => {
+        const column = `${alias}.${quote(columnOf(field))}`
+        return `${literal(columnOf(field))}, ${isExact(model.fields[field]) ? `${column}::text` : column}`
+      })
       return `jsonb_build_object(${pairs.join(', ')})`
     },
   }
 }
 
+/** Numbers that JavaScript can't hold. */
+function isExact(field: FieldMetadata | undefined): boolean {
+  return field?.type === 'BigInt' || field?.type === 'Decimal'
+}
+
 /** Numbers that JavaScript can't hold become text, times ISO text, bytes Base64: what Prisma's values are in JSON. */
-function toJson(column: string, { type, isList, nativeType }: FieldMetadata): string {
-  if (type === 'BigInt' || type === 'Decimal')
-    return isList ? `to_jsonb(${column}::text[])` : `${column}::text`
-  if (type === 'Bytes' && !isList) return `replace(encode(${column}, 'base64'), E'\\n', '')`
-  if (type === 'DateTime' && !isList) {
-    const utc = nativeType?.[0] === 'Timestamptz' ? `${column} AT TIME ZONE 'UTC'` : column
-    if (nativeType?.[0] === 'Time' || nativeType?.[0] === 'Timetz') return `${column}::text`
-    return `to_char(${utc}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
-  }
-  return column
+function toJson(column: string, field: FieldMetadata): string {
+  if (!field.isList) return valueJson(column, field)
+  if (isExact(field)) return `to_jsonb(${column}::text[])`
+  if (field.type !== 'DateTime' && field.type !== 'Bytes') return column
+  const list = `SELECT jsonb_agg(${valueJson('e.value', field)} ORDER BY e.n) FROM unnest(${column}) WITH ORDINALITY e(value, n)`
+  // NULL stays NULL, and the sum of nothing is no list.
+  return `CASE WHEN ${column} IS NOT NULL THEN coalesce((${list}), '[]'::jsonb) END`
+}
+
+function valueJson(value: string, field: FieldMetadata): string {
+  const { type, nativeType } = field
+  if (isExact(field)) return `${value}::text`
+  if (type === 'Bytes') return `replace(encode(${value}, 'base64'), E'\\n', '')`
+  if (type !== 'DateTime') return value
+  if (nativeType?.[0] === 'Time' || nativeType?.[0] === 'Timetz') return `${value}::text`
+  const utc = nativeType?.[0] === 'Timestamptz' ? `${value} AT TIME ZONE 'UTC'` : value
+  return `to_char(${utc}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
 }
 
 /** Prisma's values of a key as JSON that PostgreSQL reads back as the columns' types. */
@@ -93,13 +108,19 @@ export function idJson(
   row: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
   return Object.fromEntries(
-    model.id.map((field) => [model.fields[field]?.column ?? field, plain(row[field])] as const),
+    model.id.map((field) => {
+      const { column = field, nativeType } = model.fields[field] ?? {}
+      return [column, plain(row[field], nativeType?.[0])] as const
+    }),
   )
 }
 
-function plain(value: unknown): unknown {
+function plain(value: unknown, nativeType: string | undefined): unknown {
   if (typeof value === 'bigint') return String(value)
-  if (value instanceof Date) return value.toISOString()
+  if (value instanceof Date) {
+    const isTime = nativeType === 'Time' || nativeType === 'Timetz'
+    return value.toISOString().slice(isTime ? 11 : 0)
+  }
   if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString('hex')}`
   if (typeof value === 'object' && value !== null && 'toFixed' in value) return String(value)
   return value

@@ -166,5 +166,19 @@ CREATE TABLE orgdb.outbox_log (
 );
 `
 
+/** A consumer that was removed while it ran finds nothing, rather than an error. */
+const removable = balance
+  .replace('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION')
+  .replace('FOR UPDATE;', 'FOR UPDATE;\n  IF NOT FOUND THEN RETURN; END IF;')
+
+/** On which timeline of the server's log the feed was seen last; how much there is to do can be unknown. */
+const timeline = `
+ALTER TABLE orgdb.outbox_feed ADD COLUMN timeline text;
+ALTER TABLE orgdb.outbox_job ALTER COLUMN total DROP NOT NULL, ALTER COLUMN total DROP DEFAULT;
+`
+
 /** The feed's own tables, for core's `installSchema(db.sql, [outboxSchema])`. */
-export const outboxSchema: SchemaPackage = { name: 'outbox', versions: [tables + balance, log] }
+export const outboxSchema: SchemaPackage = {
+  name: 'outbox',
+  versions: [tables + balance, log, removable + timeline],
+}

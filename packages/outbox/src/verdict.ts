@@ -1,3 +1,4 @@
+import { isDbError } from '@org/db-core'
 import type { ConsumerSettings } from './consumer-options.ts'
 import type { Verdict } from './parked.ts'
 
@@ -29,6 +30,11 @@ export function backoffMs(failures: number, { minDelayMs, maxDelayMs }: Consumer
 /** Whether the error itself says that the same again can succeed: an outage, a deadlock, a limit. */
 export function isTransient(error: unknown): boolean {
   return typeof error === 'object' && error !== null && (error as { retryable?: unknown }).retryable === true
+}
+
+/** Whether the transaction, or what was sent in it, ran out of time: less at once can succeed. */
+export function isTooSlow(error: unknown): boolean {
+  return isDbError(error, 'DB_TIMEOUT') || isDbError(error, 'DB_TRANSACTION_CLOSED')
 }
 
 /** For an operator to read; it lies beside the payload, in the same database. */

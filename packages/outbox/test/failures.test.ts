@@ -96,6 +96,87 @@ describe('a poison event', () => {
     await consumer.close()
   })
 
+  it('lets what stands behind it in its batch go on in order', async () => {
+    const { outbox } = fed
+    const got: unknown[] = []
+    const handle = async (events: readonly OutboxEvent[]) => {
+      if (events.some(({ payload }) => payload === 1)) throw new Error('no')
+      got.push(...events.map(({ payload }) => payload))
+    }
+    const { consumer } = collector(outbox, {
+      name: 'continue in order',
+      from: 'now',
+      handle,
+      afterDead: 'continue',
+      batch: { maxCount: 8 },
+      retry: { maxAttempts: 1 },
+      breaker: { failures: 1_000 },
+    })
+    await consumer.start()
+    await emit(...Array.from({ length: 9 }, () => 'x'))
+    await until(() => got.length === 8)
+    expect(got).toEqual([0, 2, 3, 4, 5, 6, 7, 8])
+    await consumer.close()
+  })
+
+  it('is tried until it is given up where nothing else comes, and stops nobody meanwhile', async () => {
+    const { outbox } = fed
+    const got: string[] = []
+    const opened: unknown[] = []
+    const end = outbox.outboxEvents.on('outbox.breaker.opened', (each) => opened.push(each))
+    const { consumer } = collector(outbox, {
+      name: 'quiet',
+      from: 'now',
+      ...picky(new Set(['b']), got),
+      retry: { minDelayMs: 1, maxDelayMs: 2, maxAttempts: 8 },
+    })
+    await consumer.start()
+    // The first of a batch that is split nine times until it is found.
+    await emit('b', ...Array.from({ length: 499 }, (_, n) => `k${n}`))
+    await until(() => got.length === 499)
+    await until(async () => (await outbox.deadLetters('quiet')).length === 1)
+    expect(opened).toEqual([])
+    expect(consumer.metrics()).toMatchObject({ dead: 1, parked: 7, events: 500, retries: 0 })
+    await consumer.close()
+    end()
+  })
+
+  it('has its turn under steady load', async () => {
+    const { db, outbox } = fed
+    let isBad = true
+    let isOver = false
+    const got = new Set<string>()
+    const handle = async (events: readonly OutboxEvent[]) => {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      if (isBad && events.some(({ key }) => key === 'poison')) throw new Error('no')
+      for (const { key } of events) got.add(key)
+    }
+    const { consumer } = collector(outbox, {
+      name: 'steady',
+      from: 'now',
+      handle,
+      batch: { maxCount: 5 },
+      retry: { minDelayMs: 50, maxDelayMs: 50, maxAttempts: 1_000 },
+      breaker: { failures: 1_000 },
+    })
+    await consumer.start()
+    const load = (async () => {
+      for (let at = 0; !isOver; at += 1) {
+        await db.transaction(() =>
+          outbox.emit(Array.from({ length: 50 }, (_, n) => ({ topic: 't', key: `l${at}-${n}` }))),
+        )
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      }
+    })()
+    await emit('poison')
+    await until(() => consumer.metrics().parked > 0)
+    isBad = false
+    await until(() => got.has('poison'))
+    isOver = true
+    await load
+    await consumer.close()
+  })
+
   it('can be a payload that no upcaster understands', async () => {
     await using other = await fedDatabase({
       upcasters: {
@@ -124,6 +205,32 @@ describe('a poison event', () => {
 })
 
 describe('an outage', () => {
+  it('of which nobody knows costs no more than a few events their first attempt, and is left when it ends', async () => {
+    const { outbox } = fed
+    let isDown = true
+    let calls = 0
+    const got: string[] = []
+    const handle = async (events: readonly OutboxEvent[]) => {
+      calls += 1
+      if (isDown) throw new Error('down')
+      got.push(...events.map(({ key }) => key))
+    }
+    const { consumer } = collector(outbox, {
+      name: 'unknown outage',
+      from: 'now',
+      handle,
+      retry: { minDelayMs: 1, maxDelayMs: 5, maxAttempts: 1_000 },
+      breaker: { openMs: 50, maxOpenMs: 50 },
+    })
+    await consumer.start()
+    await emit(...Array.from({ length: 64 }, (_, n) => `o${n}`))
+    await until(() => consumer.metrics().isBreakerOpen)
+    expect(calls).toBeLessThan(25)
+    isDown = false
+    await until(() => got.length === 64)
+    await consumer.close()
+  })
+
   it('that says so itself costs no attempts and loses no order', async () => {
     const { outbox } = fed
     let failures = 5

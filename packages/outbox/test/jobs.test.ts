@@ -13,7 +13,7 @@ const keysOf = (events: readonly OutboxEvent[]) => events.map(({ key }) => key)
 describe('a replay', () => {
   it('of everything from a position or time sets the cursor back', async () => {
     const { db, outbox } = fed
-    const { consumer, got } = collector(outbox, { name: 'again', leaseMs: 300 })
+    const { consumer, got } = collector(outbox, { name: 'again', leaseMs: 1_000 })
     await consumer.start()
     const emit = (key: string) => db.transaction(() => outbox.emit({ topic: 't', key }))
     await emit('a')
@@ -115,6 +115,30 @@ describe('a backfill', () => {
 })
 
 describe('retention', () => {
+  it('drops nothing that is not decided, without consumers or when the last one was removed', async () => {
+    await using own = await fedDatabase({ retention: { keepMs: 1 } })
+    const { outbox, db, other } = own
+    const emit = (count: number) =>
+      db.transaction(() =>
+        outbox.emit(Array.from({ length: count }, (_, n) => ({ topic: 't', key: String(n) }))),
+      )
+    await outbox.maintain()
+    await emit(3)
+    const first = collector(other().outbox, { name: 'a' })
+    await first.consumer.start()
+    await until(() => first.got.length === 3)
+    await first.consumer.close()
+    await outbox.remove('a')
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    await outbox.maintain()
+    await emit(2)
+    const second = collector(other().outbox, { name: 'b' })
+    await second.consumer.start()
+    await until(() => second.got.length === 5)
+    await second.consumer.close()
+    expect((await outbox.status()).settled).toBe(5)
+  })
+
   it('makes partitions ahead, and drops what all consumers have, with an alarm for those that have not', async () => {
     await using own = await fedDatabase({
       retention: { keepMs: 1, partitionEvents: 1_000, alarmEvents: 500 },

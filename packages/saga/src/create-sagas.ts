@@ -176,8 +176,8 @@ export function createSagas(options: SagasOptions): Sagas {
     stage: 'audit',
     attach(given) {
       host = given
-      given.onClosing(async () => {
-        await worker?.close()
+      given.onClosing(async (options) => {
+        await worker?.close(options)
       })
     },
     intercept: (operation, next) => next(operation),

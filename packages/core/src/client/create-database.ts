@@ -3,7 +3,7 @@ import { runInContext } from '../context.ts'
 import { DatabaseError } from '../database-error.ts'
 import type { DatabaseLike } from '../database-of.ts'
 import { createEvents, type DatabaseEvents } from '../events.ts'
-import { compose } from '../operation.ts'
+import { compose, type InterceptorHost } from '../operation.ts'
 import { parseConfig } from '../parse-config.ts'
 import { withoutFastPathKey } from '../without-fast-path.ts'
 import { createAdapter } from './adapter.ts'
@@ -35,6 +35,7 @@ import { withSession } from './session.ts'
 import { createSettler } from './settle.ts'
 import { createSqlClient } from './sql-client.ts'
 import { createStatementCounter } from './statement-metrics.ts'
+import { stopAll } from './stop-all.ts'
 import { runHook } from './transaction-end.ts'
 import type { TransactionScope } from './transaction-scope.ts'
 import { createTransactions } from './transactions.ts'
@@ -165,7 +166,7 @@ function assemble<Client extends PrismaClientLike>(
   const sql = createSqlClient({ ...around, lifecycle: writing, withoutTenant: 'refuse' })
   const packagesSql = createSqlClient({ ...around, lifecycle: writing, withoutTenant: 'nothing' })
   const endings: (() => Promise<void>)[] = []
-  const stops: (() => Promise<void>)[] = []
+  const stops: Parameters<InterceptorHost['onClosing']>[0][] = []
   const session: DatabaseMethods<Client>['session'] = (fn) =>
     writing.track(async () => {
       const reached = await sessionConfig(config, hosts)
@@ -180,8 +181,10 @@ function assemble<Client extends PrismaClientLike>(
   }
   async function shutDown(drainTimeoutMs: number): Promise<void> {
     if (options.instance !== undefined) forgetInstance(options.instance, database)
-    await Promise.allSettled(stops.map((stop) => stop()))
-    const abandoned = await lifecycle.drain(drainTimeoutMs)
+    const startedAt = performance.now()
+    const unfinished = await stopAll(stops, drainTimeoutMs)
+    const leftMs = drainTimeoutMs - (performance.now() - startedAt)
+    const abandoned = unfinished + (await lifecycle.drain(Math.max(leftMs, Math.min(drainTimeoutMs, 1_000))))
     // What is still open is rolled back when its connection is cut, if not before.
     void transactions.end(closedMeanwhile())
     await Promise.allSettled(endings.map((end) => end()))
