@@ -3,7 +3,7 @@ import type { Lease } from './membership.ts'
 /** What a lane holds: its partitions, and those of their keys that wait. */
 export class Holding {
   leases: readonly Lease[] = []
-  blocked = new Set<string>()
+  blocked: Set<string> = new Set()
 
   get parts(): readonly number[] {
     return this.leases.map(({ part }) => part)
