@@ -7,7 +7,7 @@ import type { Guards } from './guards.ts'
 import { handOn, wasHandedOn } from './handed-on.ts'
 import type { RetryMetrics, Tally } from './metrics.ts'
 import type { Failure, GiveUpReason } from './options.ts'
-import type { Level } from './ruling.ts'
+import type { Frame, Level } from './ruling.ts'
 import type { Settings } from './settings.ts'
 import { settle } from './settlement.ts'
 
@@ -20,6 +20,8 @@ export interface Work<T> {
   /** Doing it twice does no harm. */
   readonly idempotent: boolean
   readonly level: Level
+  /** What its attempts tell levels inside of them. */
+  readonly inside?: Frame
 }
 
 /** The loop, with what all work shares: budget, breaker, bulkhead, figures. */
@@ -54,6 +56,8 @@ interface Progress<T> {
 export function createEngine({ settings, guards, tally, events, isTransactionOpen }: EngineParts): Engine {
   const { clock, attempts, maxElapsedMs } = settings
 
+  const isBare = guards.isOpen && !guards.isLimited
+
   async function run<T>(work: Work<T>): Promise<T> {
     tally.calls += 1
     for (const each of work.level.concerned) each.guards.budget?.deposit()
@@ -63,13 +67,16 @@ export function createEngine({ settings, guards, tally, events, isTransactionOpe
     try {
       return await tryOnce(work)
     } catch (error) {
-      return recover(work, startedAt, error)
+      return await recover(work, startedAt, error)
+    } finally {
+      if (work.inside) work.inside.isOver = true
     }
   }
 
   /** One attempt, when the guards that were not passed further out let it through. */
   function tryOnce<T>({ run, level: { toPass } }: Work<T>): Promise<T> {
-    let step = toPass.includes(engine) ? () => guards.limit(run) : run
+    if (isBare && toPass.length === 1 && toPass[0] === engine) return run()
+    let step = guards.isLimited && toPass.includes(engine) ? () => guards.limit(run) : run
     for (const each of toPass) {
       if (each.guards.isOpen) continue
       const inner = step
@@ -170,8 +177,7 @@ export function createEngine({ settings, guards, tally, events, isTransactionOpe
     guards,
     isTransactionOpen,
     get outermost() {
-      const self = [engine]
-      outermost ??= { engine, concerned: self, toPass: self, guarded: [], isInner: false }
+      outermost ??= outermostOf(engine)
       return outermost
     },
     metrics: () => ({
@@ -184,6 +190,10 @@ export function createEngine({ settings, guards, tally, events, isTransactionOpe
     }),
   }
   return engine
+}
+
+function outermostOf(engine: Engine): Level {
+  return { engine, concerned: [engine], toPass: [engine], guarded: [], isInner: false }
 }
 
 function subjectOf<T>({ name, operation }: Work<T>): string {

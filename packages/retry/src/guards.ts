@@ -14,7 +14,9 @@ export interface Guards {
   readonly isOpen: boolean
   /** Makes the attempt when breaker and bulkhead allow it. */
   pass<T>(run: () => Promise<T>): Promise<T>
-  /** Makes the attempt within its time limit, if there is one. */
+  /** Whether attempts have a time limit. */
+  readonly isLimited: boolean
+  /** Makes the attempt within its time limit. */
   limit<T>(run: () => Promise<T>): Promise<T>
   metrics(): Pick<RetryMetrics, 'budget' | 'circuit' | 'bulkhead'>
 }
@@ -32,6 +34,7 @@ export function createGuards(settings: Settings, events: EventSource<RetryEvents
   return {
     budget,
     isOpen: !bulkhead && !breaker,
+    isLimited: attemptTimeoutMs !== undefined,
     // Who waits for a place must ask the breaker when it gets it, not when it came.
     pass: (run) => (bulkhead ? bulkhead.pass(() => broken(run), currentContext().signal) : broken(run)),
     limit: (run) => (attemptTimeoutMs === undefined ? run() : runLimited(run, attemptTimeoutMs, clock)),

@@ -12,7 +12,7 @@ import type { RetryEvents } from './events.ts'
 import { createGuards } from './guards.ts'
 import { createTally, type RetryMetrics } from './metrics.ts'
 import type { RetryOptions } from './options.ts'
-import { currentFrame, isInTransaction, levelOf, within } from './ruling.ts'
+import { currentFrame, frameOf, isInTransaction, levelOf, wholly, within } from './ruling.ts'
 import type { RunOptions } from './run-options.ts'
 import { parseOptions, parseRunOptions } from './settings.ts'
 
@@ -29,6 +29,8 @@ export interface Retry extends Interceptor {
   readonly events: Events<RetryEvents>
   metrics(): RetryMetrics
 }
+
+const noOptions: RunOptions = {}
 
 /** Options of another retry: its budget, breaker, bulkhead and figures; nothing of `RetryOptions` stands beside it. */
 export type By = { readonly by: Retry } & { readonly [Field in keyof RetryOptions]?: never }
@@ -59,8 +61,9 @@ export function retry(options: RetryOptions = {}): Retry {
       host.onClose(async () => void hosts.delete(host))
     },
     intercept: (operation, next) => interceptOperation(engine, operation, next),
-    run: (fn, given = {}) => {
-      const { name, idempotent = false } = parseRunOptions(given)
+    run(fn, given) {
+      // Not looked at on the way of every call.
+      const { name, idempotent = false } = given ? parseRunOptions(given) : noOptions
       return runFramed(engine, { run: fn, name, idempotent })
     },
     events,
@@ -96,7 +99,7 @@ function interceptOperation(own: Engine, operation: Operation, next: Next): Prom
   const level = levelOf(own, currentFrame())
   const run =
     action === '$transaction'
-      ? () => within(level, () => next(operation), own.isTransactionOpen)
+      ? () => wholly(frameOf(level, own.isTransactionOpen), () => next(operation))
       : () => next(operation)
   return level.engine.run({ run, operation, idempotent: kind === 'read', level })
 }
@@ -114,5 +117,6 @@ export function runFramed<T>(own: Engine, { run, name, operation, idempotent }: 
   const frame = currentFrame()
   if (isInTransaction(frame)) return run()
   const level = levelOf(own, frame)
-  return level.engine.run({ run: () => within(level, run), name, operation, idempotent, level })
+  const inside = frameOf(level)
+  return level.engine.run({ run: () => within(inside, run), name, operation, idempotent, level, inside })
 }

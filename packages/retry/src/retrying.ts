@@ -28,6 +28,6 @@ export function retrying<Args extends readonly unknown[], T, This = unknown>(
   })
   const engine = engineOf(rest)
   return function (...args) {
-    return runFramed(engine, { run: () => Reflect.apply(fn, this, args) as Promise<T>, name, idempotent })
+    return runFramed(engine, { run: () => fn.call(this, ...args), name, idempotent })
   }
 }

@@ -65,26 +65,37 @@ export function levelOf(own: Engine, frame: Frame | undefined): Level {
   }
 }
 
-/** Runs one attempt so that levels inside know of it; it is awaited in there, because promises of Prisma are lazy. */
-export async function within<T>(
-  { engine, toPass, guarded }: Level,
-  run: () => Promise<T>,
-  transaction?: () => boolean,
-): Promise<T> {
-  const frame: Frame = {
+/** What levels inside are told. Whoever makes it sets `isOver`. */
+export function frameOf({ engine, toPass, guarded }: Level, transaction?: () => boolean): Frame {
+  return {
     engine,
     transaction,
     guarded: guarded.length === 0 ? toPass : [...guarded, ...toPass],
     isOver: false,
   }
+}
+
+/** Runs work so that levels inside know of it. */
+export function within<T>(frame: Frame, run: () => Promise<T>): Promise<T> {
+  return frames.run(frame, begin, run) as Promise<T>
+}
+
+/** The same for work that is over with its promise. */
+export async function wholly<T>(frame: Frame, run: () => Promise<T>): Promise<T> {
   try {
-    return await frames.run(frame, async () => await run())
+    return await within(frame, run)
   } finally {
     frame.isOver = true
   }
 }
 
+/** A promise of Prisma begins its work when it is awaited: here, not where it is handed to. */
+function begin<T>(run: () => Promise<T>): Promise<T> {
+  const promise = run()
+  return promise instanceof Promise ? promise : Promise.resolve(promise)
+}
+
 /** For what is to follow the engine's options without being its work as a whole. */
 export function follow<T>(engine: Engine, run: () => Promise<T>): Promise<T> {
-  return within({ ...engine.outermost, toPass: nobody }, run)
+  return wholly(frameOf({ ...engine.outermost, toPass: nobody }), run)
 }

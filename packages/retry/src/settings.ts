@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '@org/db-core'
 import { z } from 'zod'
-import { RetryConfigError } from './errors.ts'
+import { RetryConfigError, type RetryProblem } from './errors.ts'
 import type {
   BackoffOptions,
   BreakerOptions,
@@ -86,17 +86,21 @@ export function parseOptions(options: RetryOptions): Settings {
   return { ...rest, breaker: breaker === true ? breakerSchema.parse({}) : breaker } as Settings
 }
 
-const runSchema = z.strictObject({
-  name: z.string({ error: 'must be text' }).optional(),
-  idempotent: z.boolean({ error: 'must be true or false' }).optional(),
-})
-
 /** Checks the options of one piece of work. @throws RetryConfigError naming every wrong one */
 export function parseRunOptions(options: RunOptions): RunOptions {
-  const parsed = runSchema.safeParse(options)
-  if (!parsed.success) throw new RetryConfigError(parsed.error.issues.flatMap(problemsOf))
+  const problems: RetryProblem[] = []
+  for (const [field, value] of Object.entries(options)) {
+    const expected = runOptions[field]
+    if (expected === undefined) problems.push({ field, problem: 'is no option' })
+    else if (value !== undefined && typeof value !== expected)
+      problems.push({ field, problem: `must be a ${expected}` })
+  }
+  if (problems.length > 0) throw new RetryConfigError(problems)
   return options
 }
+
+/** By hand, because a schema costs more than a call. */
+const runOptions: Readonly<Record<string, string>> = { name: 'string', idempotent: 'boolean' }
 
 type Issue = z.core.$ZodIssue
 

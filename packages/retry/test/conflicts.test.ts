@@ -155,11 +155,16 @@ describe('a statement inside a transaction', () => {
       ],
     })
     await using _ = counting
+    let isLocked = (): void => undefined
+    const locked = new Promise<void>((resolve) => {
+      isLocked = resolve
+    })
     const lock = db.transaction(async () => {
       await db.user.update({ where: { id: 1 }, data: { name: 'locked' } })
+      isLocked()
       await new Promise((resolve) => setTimeout(resolve, 150))
     })
-    await new Promise((resolve) => setTimeout(resolve, 30))
+    await locked
     await counting.transaction(async () => {
       bodies += 1
       await counting.sql.query("SET LOCAL lock_timeout = '20ms'")
