@@ -1,5 +1,6 @@
 import { Packr } from 'msgpackr'
 import { type DecimalClass, decimalReviver } from './decimal.ts'
+import { CacheError } from './errors.ts'
 import { fromTagged, toTagged } from './tagged.ts'
 
 /** Turns values into bytes and back, losing nothing: `Date`, decimals, `bigint`, bytes and `undefined` included. */
@@ -25,7 +26,7 @@ export function jsonCodec({ decimal }: CodecOptions = {}): Codec {
     encode: (value) => Buffer.from(JSON.stringify(toTagged(value, options))),
     decode(bytes) {
       const text = bytes.toString()
-      const tree: unknown = JSON.parse(text)
+      const tree = parsed(() => JSON.parse(text))
       return text.includes('"$') ? fromTagged(tree, options) : tree
     },
   }
@@ -38,6 +39,19 @@ export function messagePackCodec({ decimal }: CodecOptions = {}): Codec {
   return {
     id: 'm',
     encode: (value) => packr.pack(toTagged(value, options)),
-    decode: (bytes) => fromTagged(packr.unpack(bytes), options),
+    decode: (bytes) =>
+      fromTagged(
+        parsed(() => packr.unpack(bytes)),
+        options,
+      ),
+  }
+}
+
+/** The parsers' own messages quote what they could not read. */
+function parsed(parse: () => unknown): unknown {
+  try {
+    return parse()
+  } catch (cause) {
+    throw new CacheError('DB_CACHE_DECODE', 'A stored value is not what the codec wrote', { cause })
   }
 }

@@ -1,95 +1,67 @@
-import { type Clock, type Events, systemClock } from '@org/db-core'
+import { currentContext, systemClock } from '@org/db-core'
+import type { Cache, CachedRead, CacheOptions } from './cache.ts'
 import { waitFor } from './deadline.ts'
-import { CacheError } from './errors.ts'
-import { type CacheEvents, type CacheMetrics, createReporter } from './events.ts'
-import { createLoader, type LoadRequest } from './loader.ts'
-import { type CacheNamespace, namespaceOf } from './namespace.ts'
-import { checked, durationProblems, unknownFields } from './option-problems.ts'
+import { CacheError, CacheOptionsError, closedError } from './errors.ts'
+import { createReporter } from './events.ts'
+import { withinLimits } from './limits.ts'
+import { createLoader, type LoadRequest, longestFlightMs } from './loader.ts'
+import { namespaceOf, outside } from './namespace.ts'
+import { checked, isObject } from './option-problems.ts'
+import { problemsOfCache, problemsOfClosing, problemsOfInvalidation, problemsOfRead } from './options.ts'
 import { isOutage } from './outage.ts'
 import type { CachePolicy } from './policy.ts'
-import type { CacheDriver, CacheEntry, Invalidation, Loading } from './types.ts'
-
-/** What a cache is made from. */
-export interface CacheOptions {
-  /** Where entries live: `memoryDriver()`, `redisDriver(redis)` or `tieredDriver(…)`. */
-  readonly driver: CacheDriver
-  /** Default: the machine's. */
-  readonly clock?: Clock
-  /**
-   * Longest wait of a write for its invalidation, in milliseconds; after that it is carried out in the background.
-   * Default `500`; no wait at all while the driver says that its server does not answer.
-   */
-  readonly invalidationWaitMs?: number
-}
-
-/** A read that may be answered by the cache. */
-export interface CachedRead<T> extends CachePolicy {
-  /** What the value depends on. The same key always has the same tags. */
-  readonly tags?: readonly string[]
-  /** Asks the source. */
-  readonly load: (loading: Loading) => Promise<T>
-}
-
-/** A cache for anything. Values are data: rows, lists and objects without a class. */
-export interface Cache {
-  /**
-   * The value under the key, else what `load` returns, which is asked once for all who ask at the same time.
-   * @throws CacheError DB_CACHE_LOADER_TIMEOUT after `hardTimeoutMs`; and whatever `load` throws
-   */
-  read<T>(key: string, read: CachedRead<T>): Promise<T>
-  /** Forgets. It holds for this process at once, for the others when it resolves. */
-  invalidate(what: Invalidation): Promise<void>
-  /** Runs reads ahead of those who will need them, some at a time; returns how many failed. */
-  warm(
-    reads: Iterable<() => Promise<unknown>>,
-    options?: { readonly concurrency?: number },
-  ): Promise<{ readonly done: number; readonly failed: number }>
-  /** A part with keys and tags of its own, which can be forgotten as a whole. */
-  namespace(name: string): CacheNamespace
-  readonly events: Events<CacheEvents>
-  metrics(): CacheMetrics
-  /** Waits for background work and closes the driver. */
-  close(): Promise<void>
-  [Symbol.asyncDispose](): Promise<void>
-}
+import type { CacheEntry, CacheFailure, Invalidation } from './types.ts'
+import { warm } from './warm.ts'
 
 const noTags: readonly string[] = []
 
 /** Makes a cache. @throws CacheOptionsError naming every wrong field */
 export function createCache(options: CacheOptions): Cache {
+  checked(problemsOfCache(options))
+  return openCache(options, { describe: (key) => key })
+}
+
+/** A cache with what a client's cache needs of it. */
+export interface OpenCache extends Cache {
+  report(failure: CacheFailure): void
+}
+
+/** Makes a cache of checked options. @param describe how a key may be told to listeners */
+export function openCache(
+  options: CacheOptions,
+  { describe }: { readonly describe: (key: string) => string },
+): OpenCache {
   const { driver, clock = systemClock, invalidationWaitMs = 500 } = options
-  checked([
-    ...unknownFields(options, ['driver', 'clock', 'invalidationWaitMs']),
-    ...durationProblems({ invalidationWaitMs }),
-    ...(typeof driver?.lease === 'function'
-      ? []
-      : [{ field: 'driver', problem: 'must be a driver, such as memoryDriver()' }]),
-  ])
-  const reporter = createReporter()
+  const reporter = createReporter(describe)
   driver.onFailure?.((failure) => reporter.report('cache.failed', failure))
   const loader = createLoader({ driver, clock, reporter })
   const background = new Set<Promise<unknown>>()
-  const refreshing = new Set<string>()
+  /** Since when. */
+  const refreshing = new Map<string, number>()
+  let closing: Promise<void> | undefined
+  let isClosed = false
 
-  function inBackground(work: Promise<unknown>): void {
+  function inBackground(work: Promise<unknown>, during: CacheFailure['during'] = 'refresh'): void {
     const settled = work.then(
       () => void background.delete(settled),
       (error: unknown) => {
         background.delete(settled)
-        reporter.report('cache.failed', { during: 'refresh', error })
+        reporter.report('cache.failed', { during, error })
       },
     )
     background.add(settled)
   }
 
   function refresh(request: LoadRequest): void {
-    if (refreshing.has(request.key)) return
-    refreshing.add(request.key)
-    inBackground(
-      loader.load({ ...request, isRefresh: true }).finally(() => {
-        refreshing.delete(request.key)
-      }),
-    )
+    const { key, policy } = request
+    const now = clock.now()
+    const since = refreshing.get(key)
+    if (since !== undefined && now - since < (policy.hardTimeoutMs ?? longestFlightMs)) return
+    refreshing.set(key, now)
+    const done = (): void => {
+      if (refreshing.get(key) === now) refreshing.delete(key)
+    }
+    inBackground(loader.load({ ...request, isRefresh: true }).finally(done))
   }
 
   /** The answer that an entry gives, if it still gives one. */
@@ -113,23 +85,21 @@ export function createCache(options: CacheOptions): Cache {
   }
 
   function miss(request: LoadRequest): Promise<unknown> {
+    // Here and not with each hit, where it would cost more than all the rest.
+    const problems = problemsOfRead(request.policy)
+    if (problems.length > 0) return Promise.reject(new CacheOptionsError(problems))
     reporter.miss(request.key)
-    const { graceMs = 0, softTimeoutMs, hardTimeoutMs } = request.policy
-    const loading = loader.load(request)
-    if (graceMs === 0 && hardTimeoutMs === undefined) return loading
-    return missWithin(request, { loading, graceMs, softTimeoutMs, hardTimeoutMs })
+    const { graceMs = 0, hardTimeoutMs } = request.policy
+    const work = loader.load(request)
+    const loading = withinLimits(work, currentContext())
+    return graceMs === 0 && hardTimeoutMs === undefined ? loading : missWithin(request, { work, loading })
   }
 
   async function missWithin(
     request: LoadRequest,
-    limits: {
-      readonly loading: Promise<unknown>
-      readonly graceMs: number
-      readonly softTimeoutMs: number | undefined
-      readonly hardTimeoutMs: number | undefined
-    },
+    { work, loading }: { readonly work: Promise<unknown>; readonly loading: Promise<unknown> },
   ): Promise<unknown> {
-    const { loading, graceMs, softTimeoutMs, hardTimeoutMs } = limits
+    const { graceMs = 0, softTimeoutMs, hardTimeoutMs } = request.policy
     const startedAt = clock.now()
     try {
       if (softTimeoutMs !== undefined && graceMs > 0) {
@@ -137,7 +107,7 @@ export function createCache(options: CacheOptions): Cache {
         if (waited !== 'late') return waited.value
         const old = await inGrace(request, 'slow')
         if (old) {
-          inBackground(loading)
+          inBackground(work)
           return old.value
         }
       }
@@ -149,7 +119,7 @@ export function createCache(options: CacheOptions): Cache {
       if (old) return old.value
       throw error
     }
-    inBackground(loading)
+    inBackground(work)
     throw new CacheError('DB_CACHE_LOADER_TIMEOUT', `The source took longer than ${hardTimeoutMs} ms`, {
       retryable: true,
     })
@@ -165,54 +135,61 @@ export function createCache(options: CacheOptions): Cache {
 
   async function invalidate(what: Invalidation): Promise<void> {
     const { tags = [], keys = [], patterns = [], everything = false } = what
-    reporter.report('cache.invalidated', { tags, keys, patterns, everything })
-    const work = driver.invalidate(what)
+    reporter.report('cache.invalidated', {
+      tags,
+      keys: keys.map(describe),
+      patterns: patterns.map(describe),
+      everything,
+    })
+    const work = isClosed ? Promise.reject(closedError()) : driver.invalidate(what)
     if (!(work instanceof Promise)) return
-    if (driver.isHealthy?.() === false) return inBackground(work)
-    if ((await waitFor(work, invalidationWaitMs, clock)) === 'late') inBackground(work)
+    if (driver.isHealthy?.() === false && !isClosed) return inBackground(work, 'invalidate')
+    try {
+      if ((await waitFor(work, invalidationWaitMs, clock)) === 'late') inBackground(work, 'invalidate')
+    } catch (error) {
+      reporter.report('cache.failed', { during: 'invalidate', error })
+      throw error
+    }
   }
 
-  const close = async (): Promise<void> => {
+  async function shutDown(drainTimeoutMs: number): Promise<void> {
+    await waitFor(Promise.all(background), drainTimeoutMs, clock)
+    isClosed = true
     await driver.close?.()
-    await Promise.all(background)
   }
 
-  const cache: Cache = {
-    read<T>(key: string, read: CachedRead<T>): Promise<T> {
-      const request: LoadRequest = { key, tags: read.tags ?? noTags, policy: read, load: read.load }
-      const found = driver.read(key, request.tags)
-      if (found instanceof Promise) return found.then((entry) => answerOrLoad(entry, request)) as Promise<T>
-      return answerOrLoad(found, request) as Promise<T>
+  async function close(given: { readonly drainTimeoutMs?: number } = {}): Promise<void> {
+    checked(problemsOfClosing(given))
+    closing ??= shutDown(given.drainTimeoutMs ?? 5_000)
+    return closing
+  }
+
+  function readUnder<T>(key: string, read: CachedRead<T>): Promise<T> {
+    if (!isObject(read)) return Promise.reject(new CacheOptionsError(problemsOfRead(read)))
+    const { tags = noTags, load } = read
+    const request: LoadRequest = { key, tags, policy: read as CachePolicy<unknown>, load }
+    const found = driver.read(key, request.tags)
+    if (found instanceof Promise) return found.then((entry) => answerOrLoad(entry, request)) as Promise<T>
+    return answerOrLoad(found, request) as Promise<T>
+  }
+
+  return {
+    read: (key, read) => readUnder(outside(key), read),
+    report: (failure) => reporter.report('cache.failed', failure),
+    async invalidate(what) {
+      checked(problemsOfInvalidation(what))
+      const { keys, patterns, ...rest } = what
+      await invalidate({
+        ...rest,
+        ...(keys && { keys: keys.map(outside) }),
+        ...(patterns && { patterns: patterns.map(outside) }),
+      })
     },
-    invalidate,
-    warm: (reads, given = {}) => warm(reads, given.concurrency ?? 4),
+    warm,
     events: reporter.events,
     metrics: reporter.metrics,
     close,
-    namespace: (name) => namespaceOf(cache, name),
-    [Symbol.asyncDispose]: close,
+    namespace: (name) => namespaceOf({ read: readUnder, invalidate }, name),
+    [Symbol.asyncDispose]: () => close(),
   }
-  return cache
-}
-
-async function warm(
-  reads: Iterable<() => Promise<unknown>>,
-  concurrency: number,
-): Promise<{ readonly done: number; readonly failed: number }> {
-  let done = 0
-  let failed = 0
-  const queue = reads[Symbol.iterator]()
-  const worker = async (): Promise<void> => {
-    for (let next = queue.next(); !next.done; next = queue.next()) {
-      try {
-        await next.value()
-        done++
-      } catch {
-        // Whoever needs it will see the reason; the rest can still be warmed.
-        failed++
-      }
-    }
-  }
-  await Promise.all(Array.from({ length: Math.max(1, concurrency) }, worker))
-  return { done, failed }
 }

@@ -52,9 +52,12 @@ export function tagsOfWrite(
   const isNested = [data, create, update].some((each) => writesRelations(each, metadata.models[model]))
   const isDelete = action.startsWith('delete')
   // Nested writes can delete too, and a changed key changes the rows that refer to it.
-  if (isDelete || isNested || changesKey(written, model, metadata)) addDependents(touched, metadata)
+  const spreads = isDelete || isNested || changesKey(written, model, metadata)
+  if (spreads) addDependents(touched, metadata)
   const tags = new Set<string>()
-  const row = isNested ? undefined : writtenRow({ model, action, where, written, result }, metadata)
+  // What spreads from a row may come back to others of its own table: to its children in a tree.
+  const isOneRow = !isNested && !(spreads && refersTo(touched, metadata.models[model]))
+  const row = isOneRow ? writtenRow({ model, action, where, written, result }, metadata) : undefined
   for (const each of touched) {
     tags.add(anyChange(each))
     if (each !== model || row === undefined) tags.add(bulkChange(each))
@@ -160,6 +163,11 @@ function addDependents(models: Set<string>, metadata: SchemaMetadata): void {
       if (Object.values(fields).some(({ type, relation }) => relation && type === referred)) models.add(name)
     }
   }
+}
+
+/** Whether rows of the model refer to rows of one of the others, or of itself. */
+function refersTo(others: ReadonlySet<string>, model: ModelMetadata | undefined): boolean {
+  return Object.values(model?.fields ?? {}).some(({ type, relation }) => relation && others.has(type))
 }
 
 function relationsOf(model: ModelMetadata | undefined): readonly string[] {

@@ -14,6 +14,10 @@ export type CacheErrorCode =
   | 'DB_CACHE_DECODE'
   /** The source took longer than `hardTimeoutMs`; it goes on and its result will be stored. */
   | 'DB_CACHE_LOADER_TIMEOUT'
+  /** A method that is cached wanted to write: next time it would not even run. Nothing was written. */
+  | 'DB_CACHE_WRITE_IN_READ'
+  /** The cache is closed. An invalidation with this error did not reach the other processes. */
+  | 'DB_CACHE_CLOSED'
   /** Redis did not answer within `commandTimeoutMs`; callers see it in events only. */
   | 'DB_CACHE_COMMAND_TIMEOUT'
   /** The queue of a write-behind did not say whether it took a change, or could not be written when it was closed. */
@@ -38,4 +42,12 @@ export class CacheOptionsError extends CacheError {
     super('DB_CACHE_OPTIONS', `The options of the cache are wrong:\n${lines.join('\n')}`, options)
     this.problems = problems
   }
+}
+
+/** The error of what can't reach the other processes any more. */
+export function closedError(): CacheError {
+  return new CacheError(
+    'DB_CACHE_CLOSED',
+    'The cache is closed: other processes are not told what was invalidated, and may serve it until it expires',
+  )
 }

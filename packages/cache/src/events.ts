@@ -1,14 +1,17 @@
 import { createEvents, type Events } from '@org/db-core'
 import type { CacheFailure } from './types.ts'
 
-/** What a cache reports, by name. */
+/** What a cache reports, by name. Keys of a client's cache are told with a hash for their arguments. */
 export interface CacheEvents {
   readonly 'cache.hit': { readonly key: string; readonly level: 'l1' | 'l2' }
   readonly 'cache.miss': { readonly key: string }
   /** A value past its time was served: while it is refreshed, or because the source failed or was slow. */
   readonly 'cache.stale': { readonly key: string; readonly reason: 'refreshing' | 'failed' | 'slow' }
   readonly 'cache.stored': { readonly key: string; readonly ttlMs: number }
-  /** What was loaded was not stored, because something it depends on was invalidated meanwhile. */
+  /**
+   * What was loaded was not stored, because something it depends on was invalidated meanwhile; or because it can't
+   * be kept, as an instance of a class: then `cache.failed` has said so.
+   */
   readonly 'cache.refused': { readonly key: string }
   readonly 'cache.invalidated': {
     readonly tags: readonly string[]
@@ -26,7 +29,7 @@ export interface CacheMetrics {
   readonly misses: number
   readonly stale: number
   readonly stored: number
-  /** Stores that came too late, because of an invalidation. */
+  /** Stores that came too late because of an invalidation, or whose value can't be kept. */
   readonly refused: number
   readonly invalidations: number
   readonly failures: number
@@ -46,7 +49,8 @@ export interface Reporter {
   metrics(): CacheMetrics
 }
 
-export function createReporter(): Reporter {
+/** @param describe how a key may be told to listeners */
+export function createReporter(describe: (key: string) => string): Reporter {
   const events = createEvents<CacheEvents>()
   const counts = {
     'cache.stale': 0,
@@ -64,18 +68,19 @@ export function createReporter(): Reporter {
     hit(key, level) {
       if (level === 'l1') l1++
       else l2++
-      if (events.has('cache.hit')) events.emit('cache.hit', { key, level })
+      if (events.has('cache.hit')) events.emit('cache.hit', { key: describe(key), level })
     },
     miss(key) {
       misses++
-      if (events.has('cache.miss')) events.emit('cache.miss', { key })
+      if (events.has('cache.miss')) events.emit('cache.miss', { key: describe(key) })
     },
     joined() {
       joined++
     },
     report(name, payload) {
       if (name in counts) counts[name as keyof typeof counts]++
-      events.emit(name, payload)
+      if (events.has(name))
+        events.emit(name, 'key' in payload ? { ...payload, key: describe(payload.key) } : payload)
     },
     metrics() {
       const good = l1 + l2 + counts['cache.stale']

@@ -1,6 +1,7 @@
+export type { Cache, CachedRead, CacheOptions } from './cache.ts'
 export { type Codec, type CodecOptions, jsonCodec, messagePackCodec } from './codec.ts'
 export type { CompressionOptions } from './compression.ts'
-export { type Cache, type CachedRead, type CacheOptions, createCache } from './create-cache.ts'
+export { createCache } from './create-cache.ts'
 export { type MemoryDriverOptions, memoryDriver } from './drivers/memory.ts'
 export { tieredDriver } from './drivers/tiered.ts'
 export { CacheError, type CacheErrorCode, CacheOptionsError, type OptionProblem } from './errors.ts'
@@ -10,8 +11,8 @@ export {
   type CacheInterceptorOptions,
   cache,
   type ModelInvalidation,
-  type ModelPolicy,
 } from './interceptor.ts'
+export type { ModelPolicy } from './model-policies.ts'
 export type { CacheNamespace } from './namespace.ts'
 export type { CachePolicy } from './policy.ts'
 export type {

@@ -9,29 +9,27 @@ import type {
   SchemaMetadata,
 } from '@org/db-core'
 import { partyOf } from '@org/db-core/tenancy'
-import { type Cache, type CacheOptions, createCache } from './create-cache.ts'
-import { anyChange, tagsOfModels, tagsOfRead, tagsOfWrite } from './dependencies.ts'
-import { CacheError } from './errors.ts'
+import type { Cache, CacheOptions } from './cache.ts'
+import { openCache } from './create-cache.ts'
+import { tagsOfModels, tagsOfRead } from './dependencies.ts'
+import { CacheError, CacheOptionsError } from './errors.ts'
 import type { CacheEvents, CacheMetrics } from './events.ts'
-import { keyOf } from './key.ts'
-import { modelProblems, policiesByModel, policyProblems } from './model-policies.ts'
+import { createInvalidator } from './invalidator.ts'
+import { describedKey, hashOf, keyOf } from './key.ts'
+import { asLoaded } from './limits.ts'
+import { type ModelPolicy, modelProblems, modelsNamed, policiesByModel } from './model-policies.ts'
 import { checked } from './option-problems.ts'
-import type { CachePolicy } from './policy.ts'
+import { problemsOfInterceptor, problemsOfModelInvalidation } from './options.ts'
 import type { Invalidation, Loading } from './types.ts'
-
-/** How reads of one model are cached. */
-export interface ModelPolicy extends CachePolicy {
-  /** Models that the database changes by itself when this one changes: by triggers, as views. Default: none. */
-  readonly affects?: readonly string[]
-}
+import { createViewRegistry, type ViewRegistry } from './view-registry.ts'
 
 /** How a whole client is cached. */
 export interface CacheInterceptorOptions extends CacheOptions {
   /** Policies by model, `Film` or `film`; `*` for all that are not named; `false` for none. Default: nothing is cached. */
   readonly models?: Readonly<Record<string, ModelPolicy | false>>
   /**
-   * What raw SQL voids: everything (`clear`), nothing (`ignore`), or the models that the function names.
-   * A `SELECT` counts too, because functions can write. `db.sql` is not seen here. Default `clear`.
+   * What raw SQL voids: everything (`clear`), nothing (`ignore`), or the models that the function names; if it
+   * throws, everything. A `SELECT` counts too, because functions can write. `db.sql` is not seen here. Default `clear`.
    */
   readonly raw?: 'clear' | 'ignore' | ((operation: Operation) => readonly string[])
   /** What a result depends on beside tenant and arguments, such as the actor's role under row-level security. */
@@ -40,48 +38,53 @@ export interface CacheInterceptorOptions extends CacheOptions {
 
 /** What is to be forgotten, models among it. */
 export interface ModelInvalidation extends Invalidation {
-  /** Everything that depends on these models. */
+  /** Everything that depends on these models, `Film` or `film`. */
   readonly models?: readonly string[]
 }
 
-/** The cache of one client, to be handed to `createDatabase({ use: [cache(…)] })`. */
+/**
+ * The cache of one client, to be handed to `createDatabase({ use: [cache(…)] })`. Several database objects can have
+ * it only if they reach the same database in the same way; it ends with the last of them.
+ */
 export interface CacheInterceptor extends Interceptor {
-  /** Forgets, for changes that did not pass this client. */
+  /**
+   * Forgets, for changes that did not pass this client.
+   * @throws CacheOptionsError for a model that the schema does not have; CacheError as `Cache.invalidate`
+   */
   invalidate(what: ModelInvalidation): Promise<void>
   /** Runs reads ahead of those who will need them. */
   warm: Cache['warm']
   readonly events: Events<CacheEvents>
   metrics(): CacheMetrics
   /** What `withCache` builds on. */
-  readonly inner: CacheInner
+  readonly '~inner': CacheInner
 }
 
 /** The parts that `withCache` shares with the client's cache. */
 export interface CacheInner {
   readonly cache: Cache
   readonly varyBy: ((context: DbContext) => string) | undefined
+  /** Which repositories are cached here. */
+  readonly views: ViewRegistry
   /** @throws CacheError DB_CACHE_NOT_ATTACHED before `createDatabase` has got the interceptor */
-  metadata(): SchemaMetadata
+  attached(): Attached
+  isAttached(): boolean
   /** Whether an operation must go past the cache. */
   isBypassed(operation: Operation, tags: readonly string[]): boolean
-  /** Runs a method; if a replica, which may not have seen the latest writes, answers it, its result is not stored. */
+  /**
+   * Runs a method. If a replica, which may not have seen the latest writes, answers it, its result is not stored; if
+   * it writes, it fails before it has, because next time it would not even run.
+   */
   watch<T>(loading: Loading, work: () => Promise<T>): Promise<T>
 }
 
-/** What one transaction or savepoint changed. */
-interface Changes {
-  readonly tags: Set<string>
-  /** Of writes that have not been answered. */
-  readonly open: Set<ReadonlySet<string>>
-}
-
-/** When what may have happened is voided again: the server may still be at it. */
-const aftershocksMs: readonly number[] = [1_000, 5_000, 30_000]
-
-/** What a whole transaction changed, as long as its end is not known to all. */
-interface Pending {
-  readonly tags: Set<string>
-  isOver: boolean
+/** What is known since `createDatabase` has got the cache. */
+export interface Attached {
+  readonly metadata: SchemaMetadata
+  /** As `InterceptorHost.source`. */
+  readonly source: string
+  /** Part of each key: stands for the schema and the source. */
+  readonly scope: string
 }
 
 /**
@@ -89,47 +92,50 @@ interface Pending {
  * Inside transactions nothing is read from the cache. @throws CacheOptionsError naming every wrong field
  */
 export function cache(options: CacheInterceptorOptions): CacheInterceptor {
+  checked(problemsOfInterceptor(options))
   const { models = {}, raw = 'clear', varyBy, ...cacheOptions } = options
-  checked(policyProblems(models, raw))
-  const inner = createCache(cacheOptions)
-  const transactions = new AsyncLocalStorage<Pending>()
+  const inner = openCache(cacheOptions, { describe: describedKey })
   const watched = new AsyncLocalStorage<Loading>()
-  const timers = new Set<NodeJS.Timeout>()
-  const changed = new WeakMap<object, Changes>()
-  let metadata: SchemaMetadata | undefined
+  let isWatching = false
+  let attachments = 0
+  let isClosed = false
+  let attached: Attached | undefined
   let policies = new Map<string, ModelPolicy>()
+  const invalidator = createInvalidator({
+    cache: inner,
+    schema: () => known().metadata,
+    policies: () => policies,
+    raw,
+    report: (error) => inner.report({ during: 'invalidate', error }),
+  })
 
-  function attach(host: InterceptorHost): void {
-    if (host.metadata === undefined) {
+  function attach({ metadata, source, onClose }: InterceptorHost): void {
+    if (metadata === undefined) {
       throw new CacheError(
         'DB_CACHE_METADATA',
         'The cache must know which models a query touches: hand `metadata` to createDatabase',
       )
     }
-    if (metadata !== undefined && metadata.schemaHash !== host.metadata.schemaHash) {
-      checked([{ field: 'use', problem: 'one cache can serve only clients of one schema' }])
-    }
-    checked(modelProblems(models, host.metadata))
-    metadata = host.metadata
+    const problem = isClosed ? closedProblem : attached && differenceOf(attached, { metadata, source })
+    if (problem) throw new CacheOptionsError([{ field: 'use', problem }])
+    checked(modelProblems(models, metadata))
+    attached ??= { metadata, source, scope: hashOf([metadata.schemaHash, source]) }
     policies = policiesByModel(models, metadata)
-    host.onClose(() => {
-      for (const timer of timers) clearTimeout(timer)
-      return inner.close()
+    attachments++
+    onClose(async () => {
+      if (--attachments > 0) return
+      isClosed = true
+      invalidator.close()
+      await inner.close()
     })
   }
 
-  function known(): SchemaMetadata {
-    if (metadata) return metadata
+  function known(): Attached {
+    if (attached) return attached
     throw new CacheError(
       'DB_CACHE_NOT_ATTACHED',
       'This cache was not handed to createDatabase({ use: [...] })',
     )
-  }
-
-  function isBeingCommitted(tags: readonly string[]): boolean {
-    const pending = transactions.getStore()
-    if (pending === undefined || pending.isOver || pending.tags.size === 0) return false
-    return pending.tags.has('*') || tags.some((tag) => pending.tags.has(tag))
   }
 
   function isBypassed(operation: Operation, tags: readonly string[]): boolean {
@@ -139,114 +145,29 @@ export function cache(options: CacheInterceptorOptions): CacheInterceptor {
     // What is read for no tenant is each time to be announced, and nobody else may see it.
     if (party !== undefined && 'system' in party) return true
     // A hook after COMMIT that runs before ours must see what was committed.
-    return isBeingCommitted(tags)
+    return invalidator.isBeingCommitted(tags)
   }
 
   function read(operation: Operation, next: Next): Promise<unknown> {
-    if (operation.onReplica) watched.getStore()?.doNotStore()
+    const watching = isWatching ? watched.getStore() : undefined
+    if (operation.onReplica) watching?.doNotStore()
+    // What a repository's method reads is kept with its result; kept here too, both lives would add up.
+    if (watching) return next(operation)
     const policy = operation.model === undefined ? undefined : policies.get(operation.model)
     if (policy === undefined) return next(operation)
-    const schema = known()
-    const key = keyOf(operation, { schemaHash: schema.schemaHash, varyBy })
+    const { metadata, scope } = known()
+    const key = keyOf(operation, { scope, varyBy })
     if (key === undefined) return next(operation)
-    const tags = tagsOfRead(operation, schema)
+    const tags = tagsOfRead(operation, metadata)
     if (isBypassed(operation, tags)) return next(operation)
     const { affects: _, ...life } = policy
-    return inner.read(key, { ...life, tags, load: () => next(operation) })
+    return inner.read(key, { ...life, tags, load: () => next(asLoaded(operation)) })
   }
 
-  async function write(operation: Operation, next: Next): Promise<unknown> {
-    if (operation.inTransaction) return writeInTransaction(operation, next)
-    let result: unknown
-    try {
-      result = await next(operation)
-    } catch (error) {
-      if (mayHaveHappened(error)) await invalidateInDoubt(touched(operation))
-      throw error
-    }
-    await inner.invalidate(toInvalidation(touched(operation, result)))
-    return result
-  }
-
-  async function writeInTransaction(operation: Operation, next: Next): Promise<unknown> {
-    // Until its result says which row it was, a write counts as one of any row.
-    const assumed = touched(operation)
-    const changes = changesOf(operation)
-    changes?.open.add(assumed)
-    try {
-      const result = await next(operation)
-      const tags = touched(operation, result)
-      if (changes) for (const tag of tags) changes.tags.add(tag)
-      // Nobody says when such a transaction ends.
-      else await invalidateInDoubt(tags)
-      note(tags)
-      return result
-    } catch (error) {
-      if (mayHaveHappened(error)) await invalidateInDoubt(assumed)
-      throw error
-    } finally {
-      changes?.open.delete(assumed)
-    }
-  }
-
-  /** Now and again later: what may have happened may as well be happening only now. */
-  async function invalidateInDoubt(tags: ReadonlySet<string>): Promise<void> {
-    const what = toInvalidation(tags)
-    for (const delayMs of aftershocksMs) {
-      const timer = setTimeout(() => {
-        timers.delete(timer)
-        void inner.invalidate(what)
-      }, delayMs)
-      timer.unref()
-      timers.add(timer)
-    }
-    await inner.invalidate(what)
-  }
-
-  /** What the transaction or savepoint of a write has changed so far; void after its COMMIT. */
-  function changesOf({ transaction }: Operation): Changes | undefined {
-    if (!transaction) return undefined
-    const known = changed.get(transaction)
-    if (known) return known
-    const changes: Changes = { tags: new Set(), open: new Set() }
-    changed.set(transaction, changes)
-    transaction.afterCommit(() => {
-      const open = [...changes.open].flatMap((tags) => [...tags])
-      return inner.invalidate(toInvalidation(new Set([...changes.tags, ...open])))
-    })
-    return changes
-  }
-
-  function note(tags: ReadonlySet<string>): void {
-    const pending = transactions.getStore()
-    if (pending) for (const tag of tags) pending.tags.add(tag)
-  }
-
-  /** `*` stands for everything. */
-  function touched(operation: Operation, result?: unknown): ReadonlySet<string> {
-    const schema = known()
-    if (operation.model === undefined) {
-      if (raw === 'ignore') return new Set()
-      return new Set(raw === 'clear' ? ['*'] : tagsOfModels(raw(operation)))
-    }
-    const tags = new Set(tagsOfWrite(operation, { metadata: schema, result }))
-    for (const [model, { affects = [] }] of policies) {
-      if (tags.has(anyChange(model))) for (const tag of tagsOfModels(affects)) tags.add(tag)
-    }
-    return tags
-  }
-
-  /** A transaction whose COMMIT was lost has no hooks: what it changed is void, in case it happened. */
-  async function transact(operation: Operation, next: Next): Promise<unknown> {
-    const pending: Pending = { tags: new Set(), isOver: false }
-    try {
-      return await transactions.run(pending, () => next(operation))
-    } catch (error) {
-      if (outcomeOf(error) === 'unknown') await invalidateInDoubt(pending.tags)
-      throw error
-    } finally {
-      pending.isOver = true
-    }
+  function write(operation: Operation, next: Next): Promise<unknown> {
+    if (isWatching && operation.kind === 'write' && watched.getStore())
+      return Promise.reject(writes(operation))
+    return invalidator.write(operation, next)
   }
 
   return {
@@ -256,35 +177,47 @@ export function cache(options: CacheInterceptorOptions): CacheInterceptor {
     intercept(operation, next) {
       if (operation.layer === 'repository') return next(operation)
       if (operation.kind === 'read') return read(operation, next)
-      return operation.action === '$transaction' ? transact(operation, next) : write(operation, next)
+      return operation.action === '$transaction'
+        ? invalidator.transact(operation, next)
+        : write(operation, next)
     },
-    invalidate({ models: names, tags = [], ...rest }) {
-      return inner.invalidate({ ...rest, tags: names ? [...tags, ...tagsOfModels(names)] : tags })
+    async invalidate(what) {
+      checked(problemsOfModelInvalidation(what))
+      const { models: names, tags = [], ...rest } = what
+      const named = names && modelsNamed(names, { metadata: known().metadata, field: 'models' })
+      await inner.invalidate({ ...rest, tags: named ? [...tags, ...tagsOfModels(named)] : tags })
     },
     warm: inner.warm,
     events: inner.events,
     metrics: inner.metrics,
-    inner: {
+    '~inner': {
       cache: inner,
       varyBy,
-      metadata: known,
+      views: createViewRegistry(),
+      attached: known,
+      isAttached: () => attached !== undefined,
       isBypassed,
-      watch: (loading, work) => watched.run(loading, work),
+      watch(loading, work) {
+        isWatching = true
+        return watched.run(loading, work)
+      },
     },
   }
 }
 
-/** `*` stands for everything. */
-function toInvalidation(tags: ReadonlySet<string>): Invalidation {
-  return tags.has('*') ? { everything: true } : { tags: [...tags] }
+const closedProblem = 'this cache was closed with its database: make a new one for a new database'
+
+function differenceOf(attached: Attached, other: Pick<Attached, 'metadata' | 'source'>): string | undefined {
+  if (attached.metadata.schemaHash !== other.metadata.schemaHash) {
+    return 'one cache can serve only clients of one schema'
+  }
+  if (attached.source === other.source) return undefined
+  return 'one cache can serve only clients that reach one database in one way: same address, role, schema, tenants'
 }
 
-function outcomeOf(error: unknown): unknown {
-  return (error as { outcome?: unknown } | undefined)?.outcome
-}
-
-/** Whether a write that failed may have changed something all the same. */
-function mayHaveHappened(error: unknown): boolean {
-  const outcome = outcomeOf(error)
-  return outcome !== 'rolled-back' && outcome !== 'not-sent'
+function writes({ model, action }: Operation): CacheError {
+  return new CacheError(
+    'DB_CACHE_WRITE_IN_READ',
+    `A cached method called ${model}.${action}: what writes can't be cached, since a hit would not write`,
+  )
 }

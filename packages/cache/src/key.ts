@@ -7,8 +7,8 @@ const maxLength = 180
 
 /** What tells cached reads apart. */
 export interface KeyOptions {
-  /** Changes with the schema, so that a deployment never reads rows of an old shape. */
-  readonly schemaHash: string
+  /** Stands for all that is the same for every read of a client or repository: schema, database, repository. */
+  readonly scope: string
   /** What else the result depends on, such as the role of the actor where row-level security looks at it. */
   readonly varyBy: ((context: DbContext) => string) | undefined
 }
@@ -17,20 +17,27 @@ export interface KeyOptions {
  * The key of a read, `Film:findMany:<tenant>:<arguments>`; `undefined` if the arguments hold something whose meaning
  * is not known, so that the read can't be told apart from others.
  */
-export function keyOf(operation: Operation, { schemaHash, varyBy }: KeyOptions): string | undefined {
+export function keyOf(operation: Operation, { scope, varyBy }: KeyOptions): string | undefined {
   const args = canonical(operation.args)
   if (args === undefined) return undefined
   const { model = '', action, layer, context } = operation
   const head = `${model}:${layer === 'repository' ? `${action}()` : action}`
-  const about = [
-    context.tenant ?? null,
-    varyBy?.(context) ?? null,
-    schemaHash.slice(0, 16),
-    ...notesIn(context),
-  ]
+  const about = [context.tenant ?? null, varyBy?.(context) ?? null, scope, ...notesIn(context)]
   const rest = `${JSON.stringify(about)}:${args}`
   if (rest.length <= maxLength) return `${head}:${rest}`
   return `${head}:${createHash('sha256').update(rest).digest('base64url')}`
+}
+
+/** A short text that is another one for other parts. */
+export function hashOf(parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 16)
+}
+
+/** The key as events tell it: `Film:findMany:` and a hash, because arguments hold values. */
+export function describedKey(key: string): string {
+  const end = key.indexOf(':[')
+  if (end < 0) return key
+  return `${key.slice(0, end)}:${createHash('sha256').update(key.slice(end)).digest('base64url').slice(0, 22)}`
 }
 
 /** What packages note in the context under symbols and results depend on, such as that deleted rows are shown. */

@@ -1,6 +1,7 @@
-import type { Clock } from '@org/db-core'
+import { type Clock, currentContext, restoreContext } from '@org/db-core'
 import { copierOf } from './copy.ts'
 import type { Reporter } from './events.ts'
+import { withoutLimits } from './limits.ts'
 import { type CachePolicy, timesOf } from './policy.ts'
 import type { CacheDriver, CacheLease, CacheLock, Loading, MaybePromise } from './types.ts'
 
@@ -9,7 +10,7 @@ export interface LoadRequest {
   readonly key: string
   readonly tags: readonly string[]
   readonly policy: CachePolicy
-  /** Asks the source. */
+  /** Asks the source. It runs without the signal and the deadline of its caller when others may wait for it too. */
   readonly load: (loading: Loading) => Promise<unknown>
   /** Nobody waits for the value: where another process is at it already, nothing is to be done. */
   readonly isRefresh?: boolean
@@ -30,6 +31,8 @@ export interface Loader {
 
 interface Flight {
   readonly startedAt: number
+  /** By the cache's clock. */
+  readonly since: number
   readonly result: Promise<unknown>
   readonly loading: Ownable
 }
@@ -52,6 +55,8 @@ interface Alone {
 /** With invalidations of other processes possibly missing, a caller joins only what has just begun. */
 const partialJoinMs = 50
 const defaultLockMs = 2_000
+/** Nobody joins what has taken longer than this: it may never end. */
+export const longestFlightMs = 30_000
 const shortestPollMs = 2
 const longestPollMs = 50
 
@@ -69,18 +74,23 @@ export function createLoader({ driver, clock, reporter }: LoaderOptions): Loader
   }
 
   function fly(request: LoadRequest, lease: CacheLease | undefined): Promise<unknown> {
-    if (lease === undefined) return request.load(unstored)
+    if (lease === undefined) return request.isRefresh ? Promise.resolve() : request.load(unstored)
     // Nobody may wait for a refresh, which another process may be doing.
     const id = `${request.isRefresh ? 'refresh' : 'read'}\n${request.key}\n${lease.id}`
     const joined = flights.get(id)
     const now = performance.now()
-    if (joined && (!lease.isPartial || now - joined.startedAt < partialJoinMs)) {
+    const since = clock.now()
+    const longestMs = request.policy.hardTimeoutMs ?? longestFlightMs
+    const isYoung = joined && since - joined.since < longestMs
+    if (isYoung && (!lease.isPartial || now - joined.startedAt < partialJoinMs)) {
       reporter.joined()
       return join(joined, request)
     }
     const loading = createLoading()
-    const result = lead({ ...request, load: () => request.load(loading), loading }, lease)
-    const flight: Flight = { startedAt: now, result, loading }
+    const context = withoutLimits(currentContext())
+    const shared = (): Promise<unknown> => restoreContext(context, () => request.load(loading))
+    const result = lead({ ...request, load: shared, loading }, lease)
+    const flight: Flight = { startedAt: now, since, result, loading }
     flights.set(id, flight)
     const land = (): void => {
       if (flights.get(id) === flight) flights.delete(id)

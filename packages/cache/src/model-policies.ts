@@ -1,25 +1,14 @@
 import type { SchemaMetadata } from '@org/db-core'
-import type { OptionProblem } from './errors.ts'
-import type { CacheInterceptorOptions, ModelPolicy } from './interceptor.ts'
-import { problemsOfPolicy } from './policy.ts'
+import { CacheOptionsError, type OptionProblem } from './errors.ts'
+import type { CachePolicy } from './policy.ts'
 
-type Models = NonNullable<CacheInterceptorOptions['models']>
-
-/** What is wrong with the options, as far as that can be told without the schema. */
-export function policyProblems(models: Models, raw: unknown): readonly OptionProblem[] {
-  const problems = Object.entries(models).flatMap(([name, policy]) => {
-    if (policy === false) return []
-    const { affects, ...life } = policy ?? {}
-    const found = problemsOfPolicy(policy && (life as ModelPolicy), `models.${name}.`)
-    return affects === undefined || Array.isArray(affects)
-      ? found
-      : [...found, { field: `models.${name}.affects`, problem: 'must be a list of models' }]
-  })
-  if (raw !== 'clear' && raw !== 'ignore' && typeof raw !== 'function') {
-    problems.push({ field: 'raw', problem: 'must be `clear`, `ignore` or a function that names models' })
-  }
-  return problems
+/** How reads of one model are cached. */
+export interface ModelPolicy extends CachePolicy {
+  /** Models that the database changes by itself when this one changes: by triggers, as views. Default: none. */
+  readonly affects?: readonly string[]
 }
+
+type Models = Readonly<Record<string, ModelPolicy | false>>
 
 /** Names that the schema does not know. */
 export function modelProblems(models: Models, metadata: SchemaMetadata): readonly OptionProblem[] {
@@ -46,6 +35,24 @@ export function policiesByModel(models: Models, metadata: SchemaMetadata): Map<s
     if (model !== undefined) add(model, policy)
   }
   return policies
+}
+
+/**
+ * The names in the schema of models that are named as there or as on the client.
+ * @throws CacheOptionsError for a name that is no model's: what it was meant for would never be voided
+ */
+export function modelsNamed(
+  names: readonly string[],
+  { metadata, field }: { readonly metadata: SchemaMetadata; readonly field: string },
+): readonly string[] {
+  const list: unknown = names
+  if (!Array.isArray(list)) throw new CacheOptionsError([{ field, problem: 'must be a list of models' }])
+  const found = names.map((name) => modelNamed(name, metadata))
+  const problems = found.flatMap((model, index) =>
+    model === undefined ? [{ field, problem: `${String(names[index])} is no model of the schema` }] : [],
+  )
+  if (problems.length > 0) throw new CacheOptionsError(problems)
+  return found.filter((model) => model !== undefined)
 }
 
 /** The model that is called so: `Film`, or `film` as on the client. */

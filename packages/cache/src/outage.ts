@@ -9,6 +9,9 @@ const outages: readonly string[] = [
   'DB_SHUTDOWN',
   'DB_TIMEOUT',
   'DB_OUT_OF_RESOURCES',
+  // Of @org/db-retry, which spares a database that does not answer or has too much to do.
+  'DB_RETRY_CIRCUIT_OPEN',
+  'DB_RETRY_BULKHEAD_FULL',
 ]
 
 /** Whether the database could not be reached, or did not answer in time. */

@@ -1,10 +1,10 @@
 import type { OptionProblem } from './errors.ts'
-import { durationProblems, unknownFields } from './option-problems.ts'
+import { type Check, duration, type Fields, problemsOf, required } from './option-problems.ts'
 
 /** How long values live and what happens at the end of their life. Times in milliseconds. */
-export interface CachePolicy {
+export interface CachePolicy<T = unknown> {
   /** How long a value is as good as the source; a function decides by the value. 0 does not store it. */
-  readonly ttlMs: number | ((value: unknown) => number)
+  readonly ttlMs: number | ((value: T) => number)
   /** How long `null` lives, where a row was not found; 0 does not store it. Default: as `ttlMs`. */
   readonly negativeTtlMs?: number
   /** How long after its life a value is still served, while one caller refreshes it. Default `0`. */
@@ -26,37 +26,37 @@ export interface CachePolicy {
   readonly lockMs?: number
 }
 
-const durations = [
-  'negativeTtlMs',
-  'staleMs',
-  'graceMs',
-  'refreshAheadMs',
-  'softTimeoutMs',
-  'hardTimeoutMs',
-  'lockMs',
-] as const
+const lifetime: Check = (value, path) => (typeof value === 'function' ? undefined : duration()(value, path))
 
-/** The names of a policy's fields. */
-export const policyFields: readonly string[] = ['ttlMs', 'jitter', ...durations]
+/** The fields of a policy, none of them required. */
+export const partialPolicyFields: Fields = {
+  ttlMs: lifetime,
+  negativeTtlMs: duration(),
+  staleMs: duration(),
+  graceMs: duration(),
+  refreshAheadMs: duration(),
+  softTimeoutMs: duration(),
+  hardTimeoutMs: duration(),
+  lockMs: duration(),
+  jitter: (value) =>
+    typeof value === 'number' && value >= 0 && value < 1 ? undefined : 'must be a number from 0 to below 1',
+}
 
 /** Every wrong field of a policy. */
-export function problemsOfPolicy(policy: CachePolicy, path: string): readonly OptionProblem[] {
-  if (typeof policy !== 'object' || policy === null) {
-    return [{ field: path.replace(/\.$/, ''), problem: 'must be an object with `ttlMs`' }]
-  }
-  const problems = [...unknownFields(policy, policyFields, path)]
-  if (typeof policy.ttlMs !== 'function') {
-    if (policy.ttlMs === undefined) problems.push({ field: `${path}ttlMs`, problem: 'is required' })
-    else problems.push(...durationProblems({ ttlMs: policy.ttlMs }, { path }))
-  }
-  problems.push(
-    ...durationProblems(Object.fromEntries(durations.map((name) => [name, policy[name]])), { path }),
-  )
-  const { jitter } = policy
-  if (jitter !== undefined && !(jitter >= 0 && jitter < 1)) {
-    problems.push({ field: `${path}jitter`, problem: 'must be a number from 0 to below 1' })
-  }
-  return problems
+export function problemsOfPolicy(
+  policy: unknown,
+  { path = '', further = {} }: { readonly path?: string; readonly further?: Fields } = {},
+): readonly OptionProblem[] {
+  const problems = problemsOf(policy, { ...partialPolicyFields, ttlMs: required(lifetime), ...further }, path)
+  return [...problems, ...problemsTogether(policy, path)]
+}
+
+/** Fields that mean nothing without another one. */
+function problemsTogether(policy: unknown, path: string): readonly OptionProblem[] {
+  const { softTimeoutMs, graceMs } = (policy ?? {}) as Partial<CachePolicy>
+  if (softTimeoutMs === undefined || (graceMs !== undefined && graceMs > 0)) return []
+  const field = path === '' ? 'softTimeoutMs' : `${path}.softTimeoutMs`
+  return [{ field, problem: 'needs `graceMs`: it is the old value in grace that is served then' }]
 }
 
 /** When a value that was read at `storedAt` ages; `undefined` if it is not to be stored. */

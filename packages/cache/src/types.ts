@@ -56,8 +56,9 @@ export interface CacheDriver {
   /** Stores the entry; `false` if the lease is void. The caller keeps `entry.value` and may change it. */
   write(lease: CacheLease, entry: CacheEntry): MaybePromise<boolean>
   /**
-   * Resolves when the invalidation holds for everybody. Until then it is remembered and tried again; for this
-   * process it holds from the moment of the call.
+   * Resolves when whoever asks the store from then on is not given what was invalidated. Until then it is remembered
+   * and tried again; for this process it holds from the moment of the call. What other processes hold in memory goes
+   * when the bus's message arrives there, which is soon but later.
    */
   invalidate(what: Invalidation): MaybePromise<void>
   /** Grants one process of all the loading of a key, for at most `ttlMs`; `undefined` when it is taken. */
@@ -66,18 +67,25 @@ export interface CacheDriver {
   isHealthy?(): boolean
   /** Calls the listener with every failure that the driver hides from its callers. */
   onFailure?(listener: (failure: CacheFailure) => void): void
+  /**
+   * Ends it. What Redis has not been told by then never reaches the other processes: it is reported as a failure,
+   * and the promise of that `invalidate`, as of every later one, rejects.
+   */
   close?(): Promise<void>
 }
 
 /** Something went wrong behind the cache; callers got their values from the source instead. */
 export interface CacheFailure {
-  readonly during: 'read' | 'lease' | 'write' | 'invalidate' | 'lock' | 'bus' | 'refresh'
+  readonly during: 'read' | 'lease' | 'write' | 'invalidate' | 'lock' | 'bus' | 'refresh' | 'connection'
   readonly error: unknown
 }
 
 /** Carries invalidations between processes, so that each can drop what it holds in memory. */
 export interface CacheBus {
-  /** Resolves when the message is on its way to everybody; tries until then. */
+  /**
+   * Resolves when the message is on its way to everybody, which is before it has arrived; tries until then.
+   * Rejects when the bus is closed before.
+   */
   publish(message: string): Promise<void>
   /** `lost` is called when messages may have been missed. */
   subscribe(listener: { message(text: string): void; lost(): void }): void

@@ -37,7 +37,7 @@ class Users extends BaseRepository<CachedDatabase['db'], 'user'> {
 }
 const changeUnseen = () => opened.plain.user.updateMany({ data: { name: 'unseen' } })
 const open = (options: object = {}) =>
-  withCache(new Users(), { cache: opened.cached, ttlMs: 60_000, ...options })
+  withCache(new Users(), { cache: opened.cached, name: 'users', ttlMs: 60_000, ...options })
 
 describe('withCache', () => {
   it('caches the reading methods until the model is written, by whomever', async () => {

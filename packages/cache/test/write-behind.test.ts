@@ -55,7 +55,7 @@ const hour = 3_600_000
 const stored = async (id: number) => (await opened.plain.post.findUnique({ where: { id } }))?.views
 const open = (options: Partial<WriteBehindOptions> = {}): { behind: WriteBehind; posts: Posts } => {
   const behind = createWriteBehind({ db: opened.db, flushMs: hour, ...options })
-  const cachedPosts = withCache(new Posts(), { cache: opened.cached, ttlMs: 60_000 })
+  const cachedPosts = withCache(new Posts(), { cache: opened.cached, name: 'posts', ttlMs: 60_000 })
   return { behind, posts: behind.wrap('posts', cachedPosts) }
 }
 

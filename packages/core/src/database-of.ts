@@ -9,6 +9,8 @@ export const databaseKey: unique symbol = Symbol.for('@org/db-core/database')
 export interface DatabaseLike {
   /** The user's client alone, with every model. */
   readonly $client: object
+  /** As `InterceptorHost.source`. */
+  readonly source: string
   /** Whether the running code is inside a transaction of this database. */
   readonly inTransaction: boolean
   /** The transaction or savepoint that the running code is in; the same object for the same one. */

@@ -37,6 +37,8 @@ export interface Operation {
   readonly transaction?: TransactionHooks | undefined
   /** True where a replica answers, which may not have seen the latest writes: nothing of it may be kept. */
   readonly onReplica?: boolean
+  /** For a repository: the `InterceptorHost.source` of its database; absent where its client belongs to none. */
+  readonly source?: string | undefined
 }
 
 /**
@@ -74,6 +76,11 @@ export interface SessionClient {
 export interface InterceptorHost {
   /** Absent when the user's schema was not handed to `createDatabase`. */
   readonly metadata: SchemaMetadata | undefined
+  /**
+   * Tells database objects apart whose reads may differ: by environment, server, database, role, schema, tenants
+   * and interceptors. The same database under another address is another source. Without a password.
+   */
+  readonly source: string
   /** The PostgreSQL schema of models that name none; absent for the role's search path. */
   readonly schema: string | undefined
   /**

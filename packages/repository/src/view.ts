@@ -82,12 +82,18 @@ export function createView<R extends object>(target: R, viewed: ViewedRepository
       )
     }
     return async (...args) => {
-      const { model, inTransaction } = binding ?? viewed.binding
-      const context = currentContext()
-      return run(
-        { layer: 'repository', model, action, kind, args, context, inTransaction: inTransaction() },
-        last,
-      )
+      const { model, inTransaction, database } = binding ?? viewed.binding
+      const operation: Operation = {
+        layer: 'repository',
+        model,
+        action,
+        kind,
+        args,
+        context: currentContext(),
+        inTransaction: inTransaction(),
+        source: database?.source,
+      }
+      return run(operation, last)
     }
   }
 

@@ -1,7 +1,10 @@
 import { type Clock, systemClock } from '@org/db-core'
 import { LRUCache } from 'lru-cache'
 import { type Copier, copierOf } from '../copy.ts'
-import type { CacheDriver, CacheEntry, CacheLease, Invalidation } from '../types.ts'
+import { CacheError } from '../errors.ts'
+import { checked } from '../option-problems.ts'
+import type { CacheDriver, CacheEntry, CacheFailure, CacheLease, Invalidation } from '../types.ts'
+import { problemsOfMemory } from './driver-options.ts'
 import { matcherOf } from './pattern.ts'
 
 /** How much a cache in memory holds. */
@@ -61,8 +64,12 @@ interface MemoryLease extends CacheLease {
   readonly versions: readonly number[]
 }
 
-/** Keeps entries in this process. It answers without waiting, and patterns cost a walk over its keys. */
+/**
+ * Keeps entries in this process. It answers without waiting, and patterns cost a walk over its keys.
+ * @throws CacheOptionsError naming every wrong field
+ */
 export function memoryDriver(options: MemoryDriverOptions = {}): CacheDriver {
+  checked(problemsOfMemory(options))
   const { maxEntries = 10_000, copies = 'private', clock = systemClock } = options
   const slots = new LRUCache<string, Slot>({ max: maxEntries })
   const tags = new LRUCache<string, Tag>({
@@ -71,6 +78,7 @@ export function memoryDriver(options: MemoryDriverOptions = {}): CacheDriver {
       tag.version = -1
     },
   })
+  const listeners: ((failure: CacheFailure) => void)[] = []
   let counter = 0
 
   function tagOf(name: string): Tag {
@@ -120,11 +128,19 @@ export function memoryDriver(options: MemoryDriverOptions = {}): CacheDriver {
       if (slots.peek(key) !== slot) return false
       if (leased.some(({ version }, index) => version !== versions[index])) return false
       const copy = copies === 'private' ? copierOf(value) : () => value
-      if (copy === undefined) return false
+      if (copy === undefined) {
+        const error = new CacheError(
+          'DB_CACHE_ENCODE',
+          'A value with an instance of a class can not be copied',
+        )
+        for (const listener of listeners) listener({ during: 'write', error })
+        return false
+      }
       Object.assign(slot, { tags: leased, versions, storedAt, freshUntil, usableUntil, copy })
       return true
     },
     invalidate,
+    onFailure: (listener) => void listeners.push(listener),
     close: async () => invalidate({ everything: true }),
   }
 }

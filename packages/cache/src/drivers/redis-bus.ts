@@ -1,5 +1,7 @@
-import { checked, durationProblems, unknownFields } from '../option-problems.ts'
+import { closedError } from '../errors.ts'
+import { checked } from '../option-problems.ts'
 import type { CacheBus } from '../types.ts'
+import { problemsOfBus } from './driver-options.ts'
 import { unique } from './redis-keys.ts'
 import type { RedisLike, RedisSubscriberLike } from './redis-like.ts'
 
@@ -23,16 +25,13 @@ export interface RedisBusOptions {
   readonly subscriber?: RedisSubscriberLike
 }
 
-/** A bus over Redis' publish and subscribe, on a connection of its own that `close` ends. */
+/**
+ * A bus over Redis' publish and subscribe, on a connection of its own that `close` ends.
+ * @throws CacheOptionsError naming every wrong field
+ */
 export function redisBus(client: RedisLike, options: RedisBusOptions = {}): CacheBus {
+  checked(problemsOfBus(client, options))
   const { channel = 'db-cache', trustMs = 1000 } = options
-  checked([
-    ...unknownFields(options, ['channel', 'trustMs', 'subscriber']),
-    ...durationProblems({ trustMs }, { minMs: 20 }),
-    ...(client.isCluster && !options.subscriber
-      ? [{ field: 'subscriber', problem: 'is required with a Cluster: a client of one of its nodes' }]
-      : []),
-  ])
   const messages = `${channel}:invalidations`
   const self = `${channel}:heartbeat:${unique()}`
   const subscriber = options.subscriber ?? client.duplicate()
@@ -103,7 +102,8 @@ export function redisBus(client: RedisLike, options: RedisBusOptions = {}): Cach
 
   return {
     async publish(message) {
-      for (let delayMs = 20; !isClosed; delayMs = Math.min(delayMs * 2, 500)) {
+      for (let delayMs = 20; ; delayMs = Math.min(delayMs * 2, 500)) {
+        if (isClosed) throw closedError()
         try {
           await client.publish(messages, message)
           return

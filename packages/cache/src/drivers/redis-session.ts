@@ -1,3 +1,4 @@
+import { closedError } from '../errors.ts'
 import type { CacheFailure, Invalidation } from '../types.ts'
 import { createDeadlines } from './deadlines.ts'
 import { mergeInvalidations } from './pending.ts'
@@ -46,6 +47,11 @@ export interface RedisSession {
   close(): void
 }
 
+interface Waiter {
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
 export function createRedisSession(options: RedisSessionOptions): RedisSession {
   const { client, trustMs, report } = options
   const inTime = createDeadlines(options.commandTimeoutMs)
@@ -57,7 +63,7 @@ export function createRedisSession(options: RedisSessionOptions): RedisSession {
   let isLost = true
   let losses = 0
   let runId: string | undefined
-  let pending: { what: Invalidation; readonly done: (() => void)[] } | undefined
+  let pending: { what: Invalidation; readonly done: Waiter[] } | undefined
   let repairing: Promise<void> | undefined
   let isClosed = false
   let opened: () => void = () => {}
@@ -139,7 +145,7 @@ export function createRedisSession(options: RedisSessionOptions): RedisSession {
     if (losses !== lossesBefore) return
     // What came in meanwhile is applied in the next round.
     if (pending === batch && batch.what === what) pending = undefined
-    for (const each of done.splice(0, count)) each()
+    for (const { resolve } of done.splice(0, count)) resolve()
   }
 
   /** A cluster has no identity of its own: a node of it may have changed unseen. */
@@ -173,6 +179,9 @@ export function createRedisSession(options: RedisSessionOptions): RedisSession {
   const losing = ['close', 'end', '+node', '-node']
   for (const event of losing) client.on(event, lose)
   client.on('ready', wakeUp)
+  // Without a listener ioredis writes each to the console.
+  const complain = (error: unknown): void => report({ during: 'connection', error })
+  client.on('error', complain)
   let isOpening = true
   const opening = new Promise<void>((resolve) => {
     opened = () => {
@@ -190,6 +199,7 @@ export function createRedisSession(options: RedisSessionOptions): RedisSession {
     send,
     ask,
     async invalidate(what) {
+      if (isClosed) throw closedError()
       const lossesBefore = losses
       if (!isLost && pending === undefined) {
         try {
@@ -199,12 +209,12 @@ export function createRedisSession(options: RedisSessionOptions): RedisSession {
           report({ during: 'invalidate', error })
         }
       }
-      await new Promise<void>((done) => {
-        if (isClosed) return done()
+      await new Promise<void>((resolve, reject) => {
+        if (isClosed) return reject(closedError())
         if (pending) {
           pending.what = mergeInvalidations(pending.what, what)
-          pending.done.push(done)
-        } else pending = { what, done: [done] }
+          pending.done.push({ resolve, reject })
+        } else pending = { what, done: [{ resolve, reject }] }
         void repair()
       })
     },
@@ -212,8 +222,12 @@ export function createRedisSession(options: RedisSessionOptions): RedisSession {
       isClosed = true
       for (const event of losing) client.off(event, lose)
       client.off('ready', wakeUp)
+      client.off('error', complain)
       wakeUp()
-      for (const done of pending?.done ?? []) done()
+      if (pending === undefined) return
+      const error = closedError()
+      report({ during: 'invalidate', error })
+      for (const { reject } of pending.done) reject(error)
     },
   }
 }

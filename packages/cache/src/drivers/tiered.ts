@@ -1,4 +1,7 @@
-import type { CacheBus, CacheDriver, CacheEntry, CacheLease, Invalidation } from '../types.ts'
+import { checked } from '../option-problems.ts'
+import type { CacheBus, CacheDriver, CacheEntry, CacheFailure, CacheLease } from '../types.ts'
+import { parseBusMessage } from './bus-message.ts'
+import { problemsOfTiered } from './driver-options.ts'
 import { unique } from './redis-keys.ts'
 
 interface TieredLease extends CacheLease {
@@ -10,16 +13,26 @@ interface TieredLease extends CacheLease {
  * A driver in memory before one that several processes share. With a bus, what one process invalidates disappears
  * from the memory of all; while the bus is silent memory is not used. Without one, the memory of other processes
  * is stale until its entries expire: leave the bus out only where there is a single process.
+ * @throws CacheOptionsError naming every wrong argument
  */
 export function tieredDriver(l1: CacheDriver, l2: CacheDriver, bus?: CacheBus): CacheDriver {
+  checked(problemsOfTiered(l1, l2, bus))
   const id = unique()
   const isLive = (): boolean => bus === undefined || bus.isLive()
+  const listeners: ((failure: CacheFailure) => void)[] = []
+
+  /** Whatever it was meant to say: without everything that is held in memory, nothing can be wrong. */
+  function distrust(error: unknown): void {
+    void l1.invalidate({ everything: true })
+    for (const listener of listeners) listener({ during: 'bus', error })
+  }
 
   bus?.subscribe({
     message(text) {
-      const { from, ...what } = JSON.parse(text) as Invalidation & { readonly from: string }
+      const message = parseBusMessage(text)
+      if (message instanceof Error) return distrust(message)
       // What this process sent it has already done, and must not void what it stored since.
-      if (from !== id) void l1.invalidate(what)
+      if (message.from !== id) void l1.invalidate(message.what)
     },
     lost: () => void l1.invalidate({ everything: true }),
   })
@@ -69,6 +82,7 @@ export function tieredDriver(l1: CacheDriver, l2: CacheDriver, bus?: CacheBus): 
     ...(l2.lock && { lock: l2.lock }),
     isHealthy: () => l2.isHealthy?.() ?? true,
     onFailure(listener) {
+      listeners.push(listener)
       l1.onFailure?.(listener)
       l2.onFailure?.(listener)
     },

@@ -33,6 +33,7 @@ import { createRouter } from './replicas/router.ts'
 import { createRowSecurity } from './row-security.ts'
 import { withSession } from './session.ts'
 import { createSettler } from './settle.ts'
+import { sourceOf } from './source.ts'
 import { createSqlClient } from './sql-client.ts'
 import { createStatementCounter } from './statement-metrics.ts'
 import { stopAll } from './stop-all.ts'
@@ -258,9 +259,14 @@ function assemble<Client extends PrismaClientLike>(
     $client: createFacade(client, routed),
     [Symbol.asyncDispose]: () => close(),
   }
+  const source = sourceOf(config, {
+    use: interceptors,
+    tenants: [...(options.rowSecurity ? ['policies'] : []), ...(tenantSchema ? ['schemas'] : [])],
+  })
   for (const interceptor of interceptors) {
     interceptor.attach?.({
       metadata,
+      source,
       schema: config.schema,
       sql: packagesSql,
       client: methods.$client,
@@ -276,6 +282,7 @@ function assemble<Client extends PrismaClientLike>(
   }
   const known: DatabaseLike = {
     $client: methods.$client,
+    source,
     sql,
     metadata,
     config,
