@@ -185,6 +185,32 @@ describe('a cache', () => {
     expect(await get()).toEqual([7, 8, 9])
   })
 
+  it('keeps namespaces apart whatever their names and keys', async () => {
+    const load = async () => ++loads
+    const get = (part: Pick<Cache, 'read'>, key: string) => part.read(key, { ...life, load })
+    const [ab, a, star] = ['a/b', 'a', 'a*'].map((name) => cache.namespace(name)) as [Cache, Cache, Cache]
+    const all = async () => [
+      await get(ab, 'c'),
+      await get(a, 'b/c'),
+      await get(cache, 'a/b/c'),
+      await get(cache, '\na:b/c'),
+      await get(cache.namespace('ab'), 'c'),
+      await get(star, 'c'),
+    ]
+    expect(await all()).toEqual([1, 2, 3, 4, 5, 6])
+    await star.invalidate({ patterns: ['*'] })
+    expect(await all()).toEqual([1, 2, 3, 4, 5, 7])
+    await cache.invalidate({ keys: ['\na:b/c'] })
+    expect(await all()).toEqual([1, 2, 3, 8, 5, 7])
+  })
+
+  it('says what can not be kept, and tells it from what came too late', async () => {
+    const failures: unknown[] = []
+    cache.events.on('cache.failed', ({ during, error }) => void failures.push(during, error))
+    await cache.read('k', { ...life, load: async () => new (class Money {})() })
+    expect(failures).toMatchObject(['write', { code: 'DB_CACHE_ENCODE' }])
+  })
+
   it('is warmed by reads, some at a time', async () => {
     let running = 0
     let most = 0
@@ -207,7 +233,7 @@ describe('a cache', () => {
 
   it('names every wrong option', () => {
     expect(() => createCache({ driver: {} as never, invalidationWaitMs: -1, ttl: 5 } as never)).toThrow(
-      /ttl: is no option.*\n.*invalidationWaitMs: must.*\n.*driver: must/,
+      /ttl: is no option.*\n.*driver: must.*\n.*invalidationWaitMs: must/,
     )
   })
 })

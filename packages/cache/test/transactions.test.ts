@@ -153,10 +153,17 @@ describe('transactions', () => {
     const slow = memoryDriver()
     let release = (): void => {}
     let held: Promise<void> | undefined
+    let reach = (): void => {}
+    const reached = new Promise<void>((resolve) => {
+      reach = resolve
+    })
     const { db, close } = openCached(database.url, {
       driver: {
         ...slow,
-        write: (lease, entry) => (held ?? Promise.resolve()).then(() => slow.write(lease, entry)),
+        write(lease, entry) {
+          reach()
+          return (held ?? Promise.resolve()).then(() => slow.write(lease, entry))
+        },
       },
     })
     held = new Promise((resolve) => {
@@ -164,7 +171,7 @@ describe('transactions', () => {
     })
     const read = async () => (await db.user.findUnique({ where: { id: 1 } }))?.name
     const early = read()
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await reached
     await db.user.update({ where: { id: 1 }, data: { name: 'new' } })
     // It must not join the read that began before the change.
     const late = read()

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { installSchema } from '@org/db-core'
+import { asSystem } from '@org/db-core/tenancy'
 import { BaseRepository } from '@org/db-repository'
 import { startRedis, type TestDatabase } from '@org/db-testing'
 import { missingServer } from '@org/db-testing/vitest'
@@ -116,7 +117,132 @@ describe('write-behind', () => {
   })
 })
 
+describe('what waits', () => {
+  it('refuses the transaction that it would overwrite', async () => {
+    const { behind, posts } = open()
+    await posts.update(1, { views: 1 })
+    const change = () => opened.db.transaction(() => posts.update(1, { views: 2 }))
+    const refused = { code: 'DB_CACHE_WRITE_BEHIND', retryable: true }
+    await expect(change()).rejects.toMatchObject(refused)
+    await expect(opened.db.transaction(() => posts.delete(1))).rejects.toMatchObject(refused)
+    await expect(opened.db.transaction(() => behind.flush())).rejects.toMatchObject({ code: refused.code })
+    await opened.db.transaction(() => posts.update(2, { views: 2 }))
+    await behind.flush()
+    await change()
+    await behind.close()
+    expect([await stored(1), await stored(2)]).toEqual([2, 2])
+  })
+
+  it('is nothing after the end, which refuses it, and nothing of work for no tenant', async () => {
+    const { behind, posts } = open()
+    await asSystem('test', () => posts.update(1, { views: 7 }))
+    expect(await stored(1)).toBe(7)
+    await behind.close()
+    await expect(posts.update(1, { views: 8 })).rejects.toMatchObject({ code: 'DB_CACHE_WRITE_BEHIND' })
+    expect([await stored(1), (await posts.findById(1))?.views]).toEqual([7, 7])
+  })
+
+  it('is written for whom it was accepted, and not within the limits of who needs it', async () => {
+    const { behind, posts } = open()
+    const contexts: unknown[] = []
+    const spying = behind.wrap(
+      'spied',
+      new Posts().with({
+        name: 'spy',
+        stage: 'observe',
+        intercept(operation, next) {
+          if (operation.inTransaction) contexts.push({ ...operation.context })
+          return next(operation)
+        },
+      }),
+    )
+    await opened.db.run({ actor: 'ada' }, () => spying.update(1, { views: 1 }))
+    await opened.db.run({ tenant: 't', deadlineMs: 60_000 }, () => posts.touch(2))
+    expect(contexts).toEqual([{ actor: 'ada' }])
+    await behind.close()
+  })
+
+  it('is only what is shown as it will be stored; the rest is written at once', async () => {
+    const { behind, posts } = open()
+    await expect(posts.update(1, { views: 'many' as never })).rejects.toMatchObject({ code: 'DB_VALIDATION' })
+    await expect(posts.update(1, { nothing: 1 } as never)).rejects.toMatchObject({ code: 'DB_VALIDATION' })
+    const users = behind.wrap('users', new BaseRepository(opened.db, 'user'))
+    const given = { createdAt: '2026-01-01T00:00:00.000Z' }
+    expect(await users.update(1, given)).toMatchObject({ createdAt: new Date('2026-01-01') })
+    await users.update(1, { createdAt: new Date('2026-02-01') })
+    expect(await users.findById(1)).toMatchObject({ createdAt: new Date('2026-02-01') })
+    expect(await opened.plain.user.findUnique({ where: { id: 1 } })).toMatchObject({
+      createdAt: new Date('2026-01-01'),
+    })
+    await behind.close()
+  })
+
+  it('is found under its key however that is put', async () => {
+    const { db, plain } = opened
+    await plain.membership.deleteMany()
+    await plain.user.create({ data: { id: 9, email: 'bob' } })
+    await plain.team.upsert({ where: { code: 'T' }, create: { code: 'T', label: 'T' }, update: {} })
+    await plain.membership.create({ data: { userId: 9, teamCode: 'T' } })
+    const behind = createWriteBehind({ db, flushMs: hour })
+    const members = behind.wrap('members', new BaseRepository(db, 'membership'))
+    await members.update({ userId: 9, teamCode: 'T' }, { role: 'first' } as never)
+    expect(await members.findById({ teamCode: 'T', userId: 9 })).toMatchObject({ role: 'first' })
+    await members.update({ teamCode: 'T', userId: 9 }, { role: 'second' } as never)
+    await behind.close()
+    expect(await plain.membership.findMany()).toMatchObject([{ role: 'second' }])
+  })
+
+  it('and is refused by the database becomes a warning where nobody listens', async () => {
+    const { behind, posts } = open()
+    const warned = once(process, 'warning')
+    await posts.update(2, { slug: 's1' })
+    await behind.close()
+    const [warning] = await warned
+    expect(warning).toMatchObject({
+      name: 'DbWriteBehindWarning',
+      message: expect.stringMatching(/change of posts .*DB_UNIQUE_VIOLATION/),
+    })
+  })
+})
+
 describe.skipIf(await missingServer('redis'))('write-behind in Redis', () => {
+  it('writes its own though another service shares the queue, and parks what nobody can read', async () => {
+    await using server = await startRedis()
+    const client = new Redis(server.url)
+    const queue = redisQueue(client, { prefix: 'shared' })
+    await queue.put('of another service', { key: 'k', body: '{}' })
+    await queue.put('posts', { key: 'k', body: 'garbage' })
+    const { behind, posts } = open({ queue })
+    const refused: unknown[] = []
+    behind.events.on('write-behind.refused', (event) => void refused.push(event))
+    await posts.update(1, { views: 1 })
+    await behind.close()
+    expect(await stored(1)).toBe(1)
+    expect(refused).toMatchObject([{ repository: 'posts', error: { code: 'DB_CACHE_DECODE' } }])
+    expect(await client.lrange('shared:{shared}:refused:posts', 0, -1)).toEqual(['garbage'])
+    expect((await queue.oldest('of another service', 9)).writes).toHaveLength(1)
+    client.disconnect()
+  })
+
+  it('costs little while Redis stands still', async () => {
+    await using server = await startRedis()
+    const client = new Redis(server.url)
+    const { behind, posts } = open({ queue: redisQueue(client, { prefix: 'still', commandTimeoutMs: 200 }) })
+    await posts.update(1, { views: 1 })
+    server.pause()
+    for (let time = 0; time < 2; time++) {
+      await expect(posts.update(1, { views: 2 })).rejects.toMatchObject({ code: 'DB_CACHE_WRITE_BEHIND' })
+    }
+    const startedAt = performance.now()
+    await posts.findById(1)
+    await expect(posts.update(1, { views: 2 })).rejects.toMatchObject({ retryable: true })
+    expect(performance.now() - startedAt).toBeLessThan(150)
+    server.resume()
+    await new Promise((resolve) => setTimeout(resolve, 1_050))
+    await behind.close()
+    client.disconnect()
+  })
+
   it('is read and written by every process', async () => {
     await using server = await startRedis()
     const clients = [new Redis(server.url), new Redis(server.url)]
