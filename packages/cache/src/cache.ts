@@ -58,7 +58,7 @@ export interface Cache {
   /**
    * Waits for background work, invalidations that Redis has not been told among it, at most `drainTimeoutMs`
    * (default `5000`), and closes the driver. What is left then is reported as `cache.failed`: other processes may
-   * serve what it was to void until it expires.
+   * serve what it was to void until it expires. Afterwards reads ask the source, and nothing can be invalidated.
    */
   close(options?: { readonly drainTimeoutMs?: number }): Promise<void>
   [Symbol.asyncDispose](): Promise<void>

@@ -4,7 +4,7 @@ import { waitFor } from './deadline.ts'
 import { CacheError, CacheOptionsError, closedError } from './errors.ts'
 import { createReporter } from './events.ts'
 import { withinLimits } from './limits.ts'
-import { createLoader, type LoadRequest, longestFlightMs } from './loader.ts'
+import { createLoader, type LoadRequest, longestFlightMs, unstored } from './loader.ts'
 import { namespaceOf, outside } from './namespace.ts'
 import { checked, isObject } from './option-problems.ts'
 import { problemsOfCache, problemsOfClosing, problemsOfInvalidation, problemsOfRead } from './options.ts'
@@ -167,6 +167,8 @@ export function openCache(
   function readUnder<T>(key: string, read: CachedRead<T>): Promise<T> {
     if (!isObject(read)) return Promise.reject(new CacheOptionsError(problemsOfRead(read)))
     const { tags = noTags, load } = read
+    // The source knows what to say of the end.
+    if (isClosed) return load(unstored)
     const request: LoadRequest = { key, tags, policy: read as CachePolicy<unknown>, load }
     const found = driver.read(key, request.tags)
     if (found instanceof Promise) return found.then((entry) => answerOrLoad(entry, request)) as Promise<T>

@@ -20,7 +20,7 @@ export type CacheErrorCode =
   | 'DB_CACHE_CLOSED'
   /** Redis did not answer within `commandTimeoutMs`; callers see it in events only. */
   | 'DB_CACHE_COMMAND_TIMEOUT'
-  /** The queue of a write-behind did not say whether it took a change, or could not be written when it was closed. */
+  /** The queue of a write-behind gave no answer, or can't take, or has not been able to write a change. */
   | 'DB_CACHE_WRITE_BEHIND'
 
 /** A failure of the cache itself. Callers of cached reads see only timeouts; the rest is in options and events. */

@@ -165,8 +165,8 @@ export function cache(options: CacheInterceptorOptions): CacheInterceptor {
   }
 
   function write(operation: Operation, next: Next): Promise<unknown> {
-    if (isWatching && operation.kind === 'write' && watched.getStore())
-      return Promise.reject(writes(operation))
+    const isWrite = operation.kind === 'write' || operation.action.startsWith('$executeRaw')
+    if (isWatching && isWrite && watched.getStore()) return Promise.reject(writes(operation))
     return invalidator.write(operation, next)
   }
 
@@ -218,6 +218,6 @@ function differenceOf(attached: Attached, other: Pick<Attached, 'metadata' | 'so
 function writes({ model, action }: Operation): CacheError {
   return new CacheError(
     'DB_CACHE_WRITE_IN_READ',
-    `A cached method called ${model}.${action}: what writes can't be cached, since a hit would not write`,
+    `A cached method called ${model === undefined ? action : `${model}.${action}`}: what writes can't be cached, since a hit would not write`,
   )
 }

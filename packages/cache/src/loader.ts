@@ -201,7 +201,8 @@ export function createLoader({ driver, clock, reporter }: LoaderOptions): Loader
   return { load }
 }
 
-const unstored: Loading = { doNotStore() {} }
+/** For what is not stored anyway. */
+export const unstored: Loading = { doNotStore() {} }
 
 function createLoading(): Ownable {
   const loading: Ownable = {

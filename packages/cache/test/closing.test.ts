@@ -1,3 +1,4 @@
+import { isDbError } from '@org/db-core'
 import { type RedisServer, startRedis, type TestDatabase } from '@org/db-testing'
 import { missingServer } from '@org/db-testing/vitest'
 import { Redis } from 'ioredis'
@@ -63,10 +64,13 @@ describe.skipIf(await missingServer('redis'))('with Redis', () => {
     const failures: CacheFailure[] = []
     cache.events.on('cache.failed', (failure) => void failures.push(failure))
     server.pause()
-    const lost = cache.invalidate({ tags: ['T'] })
+    const lost = driver.invalidate({ tags: ['T'] })
     const rejected = expect(lost).rejects.toMatchObject({ code: 'DB_CACHE_CLOSED' })
+    const told = cache.invalidate({ tags: ['T'] }).catch(() => undefined)
     await cache.close({ drainTimeoutMs: 50 })
     await rejected
+    await told
+    await until(() => failures.some(({ error }) => isDbError(error, 'DB_CACHE_CLOSED')))
     expect(failures).toContainEqual({
       during: 'invalidate',
       error: expect.objectContaining({ code: 'DB_CACHE_CLOSED' }),

@@ -99,6 +99,7 @@ describe('closing', () => {
     const startedAt = performance.now()
     await cache.close({ drainTimeoutMs: 50 })
     expect(performance.now() - startedAt).toBeLessThan(2_000)
+    expect(await cache.read('k', { ttlMs: 60_000, load: async () => 'asked' })).toBe('asked')
     await expect(cache.invalidate({ everything: true })).rejects.toMatchObject({ code: 'DB_CACHE_CLOSED' })
   })
 })

@@ -6,7 +6,7 @@ import { freshDatabase, openCached } from './support/cached-database.ts'
 
 it('the old value is served while the breaker of @org/db-retry is open', async () => {
   const database = await freshDatabase()
-  await using proxy = await startProxy({ targetPort: Number(new URL(database.url).port) })
+  const proxy = await startProxy({ targetPort: Number(new URL(database.url).port) })
   const cached = cache({
     driver: memoryDriver(),
     models: { User: { ttlMs: 20, jitter: 0, graceMs: 60_000 } },
@@ -21,8 +21,7 @@ it('the old value is served while the breaker of @org/db-retry is open', async (
   const read = () => db.user.findUnique({ where: { id: 1 } })
   expect(await read()).toMatchObject({ email: 'ada' })
   await new Promise((resolve) => setTimeout(resolve, 30))
-  proxy.close()
-  proxy.cut()
+  await proxy.stop()
   for (let time = 0; time < 4; time++) {
     await expect(db.post.count()).rejects.toMatchObject({ code: expect.stringMatching(/^DB_/) })
   }

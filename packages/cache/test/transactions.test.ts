@@ -205,7 +205,7 @@ describe('transactions', () => {
     const { db, close } = openCached(
       proxy.through(database.url),
       {},
-      { queryTimeoutMs: 500, pool: { connectTimeoutMs: 300 } },
+      { queryTimeoutMs: 500, pool: { connectTimeoutMs: 1_000 } },
     )
     const read = async () => (await db.user.findUnique({ where: { id: 1 } }))?.name
     expect(await read()).toBe('old')

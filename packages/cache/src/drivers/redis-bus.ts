@@ -41,6 +41,8 @@ export function redisBus(client: RedisLike, options: RedisBusOptions = {}): Cach
   let arrivedSentAt: number | undefined
   let isClosed = false
 
+  const isLive = (): boolean => performance.now() - provenAt <= trustMs
+
   function lose(): void {
     provenAt = Number.NEGATIVE_INFINITY
     arrivedSentAt = undefined
@@ -51,7 +53,12 @@ export function redisBus(client: RedisLike, options: RedisBusOptions = {}): Cach
     const sentAt = Number(beat.slice(beat.indexOf(' ') + 1))
     // A beat of before the connection was lost proves nothing: beats name the first one of their connection.
     if (!beat.startsWith(`${connection} `)) return
-    if (arrivedSentAt !== undefined) provenAt = arrivedSentAt
+    if (arrivedSentAt !== undefined) {
+      // After a silence others may still be about to tell what they changed in it: they first tell the second level,
+      // which has it by now, so that is asked again.
+      if (!isLive()) listener?.lost()
+      provenAt = arrivedSentAt
+    }
     arrivedSentAt = sentAt
     scheduleBeat(provenAt === Number.NEGATIVE_INFINITY ? 0 : trustMs / 4)
   }
@@ -116,7 +123,7 @@ export function redisBus(client: RedisLike, options: RedisBusOptions = {}): Cach
     subscribe(given) {
       listener = given
     },
-    isLive: () => performance.now() - provenAt <= trustMs,
+    isLive,
     async close() {
       isClosed = true
       clearTimeout(timer)

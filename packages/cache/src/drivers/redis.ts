@@ -19,6 +19,7 @@ import {
   writeScript,
 } from './redis-scripts.ts'
 import { createRedisSession } from './redis-session.ts'
+import { slotsOf } from './redis-slots.ts'
 
 /** How entries live in Redis. */
 export interface RedisDriverOptions {
@@ -91,24 +92,9 @@ export function redisDriver(client: RedisLike, options: RedisDriverOptions = {})
     settle: () => settleScript.run(client, voidKeys, [`!${unique()}`, options.settleMs ?? 1000]),
     report,
   })
+  const { getAll, parts } = slotsOf(client)
   const nextBatch = createBatches((keys) => session.ask(() => getAll(keys)))
   const rules = createRedisRules(() => session.send(() => client.lrange(names.rules, 0, -1)))
-
-  /** In a cluster one question for each slot, at once. */
-  async function getAll(keys: readonly string[]): Promise<readonly (Buffer | null)[]> {
-    if (!client.isCluster) return client.mgetBuffer(...keys)
-    const answers = await Promise.all(
-      [...bySlot(keys)].map(async ([, part]) => [part, await client.mgetBuffer(...part)] as const),
-    )
-    const found = new Map(
-      answers.flatMap(([part, values]) => part.map((key, at) => [key, values[at] ?? null])),
-    )
-    return keys.map((key) => found.get(key) ?? null)
-  }
-
-  function parts(keys: readonly string[]): readonly (readonly string[])[] {
-    return client.isCluster ? [...bySlot(keys).values()] : [keys]
-  }
 
   function find(key: string, tags: readonly string[]): Promise<CacheEntry | undefined> {
     const batch = nextBatch()
@@ -249,15 +235,4 @@ const nothing: Promise<undefined> = Promise.resolve(undefined)
 
 function entryOf({ storedAt, freshUntil, usableUntil }: RecordHead, value: unknown): CacheEntry {
   return { value, storedAt, freshUntil, usableUntil, level: 'l2' }
-}
-
-function bySlot(keys: readonly string[]): Map<string, string[]> {
-  const groups = new Map<string, string[]>()
-  for (const key of keys) {
-    const slot = slotOf(key)
-    const group = groups.get(slot)
-    if (group) group.push(key)
-    else groups.set(slot, [key])
-  }
-  return groups
 }
