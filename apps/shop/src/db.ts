@@ -2,6 +2,7 @@ import { type DatabaseConfigInput, isDbError } from '@org/db-core'
 import { createDatabase } from '@org/db-core/client'
 import type { Outbox } from '@org/db-outbox'
 import { retry } from '@org/db-retry'
+import type { Sagas } from '@org/db-saga'
 import { PrismaClient } from '@org/prisma'
 import { metadata } from '@org/prisma/metadata'
 import type { ShopCache } from './film-cache.ts'
@@ -14,12 +15,14 @@ export interface ShopOptions {
   readonly cache?: ShopCache
   /** Takes the shop's events, in the commit of what they tell of. Default: none. */
   readonly outbox?: Outbox
+  /** Runs what takes several steps. Default: none. */
+  readonly sagas?: Sagas
 }
 
 /** Opens the shop's database: the generated client with a pool, ambient transactions, retries and classified errors. */
 export function openDatabase(
   config: DatabaseConfigInput,
-  { retries = true, cache, outbox }: ShopOptions = {},
+  { retries = true, cache, outbox, sagas }: ShopOptions = {},
 ) {
   return createDatabase({
     ...config,
@@ -29,6 +32,7 @@ export function openDatabase(
     use: [
       ...(cache ? [cache.interceptor] : []),
       ...(outbox ? [outbox] : []),
+      ...(sagas ? [sagas] : []),
       ...(retries ? [patience()] : []),
     ],
   })

@@ -12,6 +12,8 @@ export interface ShopEnvironment {
   readonly retries: boolean
   /** `REDIS_URL`, of a Redis that the shop's processes share; none by default. */
   readonly redisUrl: string | undefined
+  /** `PAYMENTS_URL`, of the payment provider; by default one of the shop's own. */
+  readonly paymentsUrl: string | undefined
 }
 
 /** An environment variable is wrong; the message says which. */
@@ -32,6 +34,7 @@ export function environment(): ShopEnvironment {
     port: Number(port),
     retries: retriesFrom(process.env),
     redisUrl: process.env.REDIS_URL || undefined,
+    paymentsUrl: process.env.PAYMENTS_URL || undefined,
   }
 }
 

@@ -91,6 +91,11 @@ export class FilmRepository extends BaseRepository<ShopDatabase, 'film', ReturnT
     return count === 1
   }
 
+  /** Puts copies back into the stock. */
+  async putBack(id: number, quantity: number): Promise<void> {
+    await this.model.update({ where: { id }, data: { stock: { increment: quantity } }, select: { id: true } })
+  }
+
   /** Stores the films whose source row has no film yet, and says how many these were. */
   async addMissing(
     films: readonly (FilmData & { readonly sourceRow: number; readonly stock: number })[],

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { isDbError } from '@org/db-core'
 import type { Order } from './order-repository.ts'
+import { isUnknown, outcomeUnknown } from './outcome-unknown.ts'
 import type { Shop } from './shop.ts'
 import { ShopError } from './shop-error.ts'
 
@@ -21,17 +21,12 @@ export async function placeOrder(shop: Shop, request: OrderRequest): Promise<Ord
   try {
     return await shop.db.transaction(() => takeAndStore(shop, id, request))
   } catch (error) {
-    if (!isUnknown(error)) throw error
-    throw new ShopError(
-      'OUTCOME_UNKNOWN',
-      'The connection broke while the order was being placed: look it up before ordering again',
-      { orderId: id },
-      { cause: error },
-    )
+    throw isUnknown(error) ? outcomeUnknown(id, error) : error
   }
 }
 
-async function takeAndStore(
+/** What `placeOrder` does, in a transaction that is there already. @throws ShopError FILM_NOT_FOUND, STOCK_TOO_LOW */
+export async function takeAndStore(
   { films, orders, outbox }: Shop,
   id: string,
   request: OrderRequest,
@@ -66,6 +61,14 @@ async function takeAndStore(
   return order
 }
 
-function isUnknown(error: unknown): boolean {
-  return isDbError(error) && 'outcome' in error && error.outcome === 'unknown'
+/** Puts the copies of an order back and cancels it; twice does no more than once. */
+export async function giveBack({ db, films, outbox }: Shop, id: string): Promise<void> {
+  const { count } = await db.order.updateMany({
+    where: { id, status: 'placed' },
+    data: { status: 'cancelled' },
+  })
+  if (count === 0) return
+  const items = await db.orderItem.findMany({ where: { orderId: id }, orderBy: { filmId: 'asc' } })
+  for (const { filmId, quantity } of items) await films.putBack(filmId, quantity)
+  await outbox?.emit({ topic: 'order.cancelled', key: `order:${id}`, payload: { id } })
 }

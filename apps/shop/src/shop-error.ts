@@ -1,5 +1,10 @@
 /** Why the shop can't do what it is asked. */
-export type ShopErrorCode = 'FILM_NOT_FOUND' | 'ORDER_NOT_FOUND' | 'STOCK_TOO_LOW' | 'OUTCOME_UNKNOWN'
+export type ShopErrorCode =
+  | 'FILM_NOT_FOUND'
+  | 'ORDER_NOT_FOUND'
+  | 'STOCK_TOO_LOW'
+  | 'PAYMENT_DECLINED'
+  | 'OUTCOME_UNKNOWN'
 
 /** What the error is about. */
 export interface ShopErrorDetails {

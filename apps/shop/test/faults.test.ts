@@ -66,19 +66,26 @@ describe('POST /orders when the database fails', () => {
     expect([await wrong, (await right).statusCode]).toEqual([true, 201])
   })
 
-  it('answers 503 and when to come back without retries', async () => {
+  it('places it without retries of statements too, for the saga repeats its step', async () => {
     await using hasty = await testShop({ retries: false })
     const film = await hasty.db.film.create({ data: { title: 'One', priceCents: 1_000, stock: 100 } })
     await using films = await lockFilms(hasty.url)
     const payload = { customer: 'Ann', items: [{ filmId: film.id, quantity: 1 }] }
     const waiting = hasty.app.inject({ method: 'POST', url: '/orders', payload })
     await films.killWaiting()
-    const { statusCode, headers, body } = await waiting
-    expect([statusCode, headers['retry-after']]).toEqual([503, '1'])
-    expect(JSON.parse(body)).toMatchObject({
-      error: { code: 'TRY_AGAIN', reason: expect.stringMatching(/^DB_(CONNECTION_LOST|SHUTDOWN)$/) },
-    })
-    expect(await hasty.orders.count()).toBe(0)
+    await films.release()
+    expect((await waiting).statusCode).toBe(201)
+    expect(await hasty.orders.count()).toBe(1)
+  })
+
+  it('answers 202 where it takes long, and the order goes on', async () => {
+    const films = await lockFilms(shop.url)
+    const { status, headers, body } = await order()
+    await films.release()
+    await films[Symbol.asyncDispose]()
+    expect({ status, body }).toMatchObject({ status: 202, body: { status: 'pending' } })
+    expect(headers.location).toBe(`/orders/${body.id}`)
+    await vi.waitFor(async () => expect(await stored(body.id)).toBe(200), { timeout: 5_000 })
   })
 
   it('confirms an order whose COMMIT was carried out and only its answer lost', async () => {
@@ -96,13 +103,15 @@ describe('POST /orders when the database fails', () => {
     expect(await shop.orders.count()).toBe(1)
   })
 
-  it('names the order when the database is gone at COMMIT and can not be asked', async () => {
+  it('names the order when the database is gone at COMMIT, and goes on when it is back', async () => {
     const cut = proxy.cutWhen({ from: 'server', bytes: 'COMMIT' }).then(() => proxy.stall())
     const { status, body } = await order()
     await cut
     proxy.resume()
-    expect({ status, body }).toMatchObject({ status: 503, body: { error: { code: 'OUTCOME_UNKNOWN' } } })
-    await vi.waitFor(async () => expect(await stored(body.error.orderId)).toBe(200), { timeout: 5_000 })
+    expect({ status, body }).toMatchObject({ status: 202, body: { status: 'pending' } })
+    await vi.waitFor(async () => expect(await stored(body.id)).toBe(200), { timeout: 5_000 })
+    const { state } = await shop.desk.sagas.handle(body.id).outcome({ timeoutMs: 10_000 })
+    expect(state).toBe('completed')
   })
 
   it('answers 503 while every connection is busy, and gives nothing away', async () => {

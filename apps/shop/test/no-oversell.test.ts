@@ -15,7 +15,7 @@ beforeEach(async () => {
 
 const short: Omit<NoOversellOptions, 'url'> = {
   customers: 30,
-  seconds: 2,
+  seconds: 4,
   popularCopies: 2,
   killEveryMs: 200,
 }

@@ -52,12 +52,12 @@ async function attempts<T>(
         const verdict = (await call(attempt, verify, saga.life.signal)) as Awaited<ReturnType<typeof verify>>
         if (verdict.outcome === 'done')
           return saga.done(name, mark, throughJson(verdict.value, `The result of ${name}`) as T)
-        if (verdict.outcome === 'absent') isOpen = false
-        else
-          throw stepUnknown(saga.id, {
-            name,
-            error: toStored(lastError ?? new Error('the outcome is not known')),
-          })
+        if (verdict.outcome === 'never')
+          throw new SagaFailure('never-happened', 'The other side says so', { cause: lastError })
+        if (verdict.outcome === 'unknown') {
+          const error = toStored(lastError ?? new Error('the outcome is not known'))
+          throw stepUnknown(saga.id, { name, error })
+        }
       }
       if (saga.abort || saga.phase !== 'forward') return await givenUp(saga, name, isOpen, lastError)
       if (attempt > maxAttempts && !saga.journal.record.isPivoted)

@@ -30,11 +30,13 @@ export type StepUndo<T> = StepCall &
     readonly stepKey: string
   }
 
-/** What the other side says about an attempt whose answer got lost. */
+/**
+ * What the other side says about an attempt whose answer got lost. `absent`: it has not happened so far, so it is tried again; it
+ * may still arrive, so in the end it is undone. `never`: it has not happened and never will. `unknown`: it can't tell now.
+ */
 export type Verdict<T> =
   | { readonly outcome: 'done'; readonly value: T }
-  | { readonly outcome: 'absent' }
-  | { readonly outcome: 'unknown' }
+  | { readonly outcome: 'absent' | 'never' | 'unknown' }
 
 /** What every kind of step takes. */
 export interface CommonStepOptions<T> {

@@ -52,7 +52,8 @@ export class Run {
   #deadlineTimer: NodeJS.Timeout | undefined
   #end: (ended: Ended) => void = () => undefined
   #born: (isNew: boolean) => void = () => undefined
-  /** Resolves when the saga is in the database; with false if its id was taken. */
+  #unborn: (error: unknown) => void = () => undefined
+  /** Resolves when the saga is in the database; with false if its id was taken. Rejects if it could not be stored. */
   readonly born: Promise<boolean>
 
   constructor(row: SagaRow, definition: SagaDefinition, around: RunAround, birth?: Birth) {
@@ -66,9 +67,12 @@ export class Run {
     this.ended = new Promise((resolve) => {
       this.#end = resolve
     })
-    this.born = new Promise((resolve) => {
+    this.born = new Promise((resolve, reject) => {
       this.#born = resolve
+      this.#unborn = reject
     })
+    // Nobody may be waiting for it.
+    this.born.catch(() => undefined)
     const record = fold(emptyRecord(), row.journal)
     this.journal = new RunJournal({
       id: row.id,
@@ -154,6 +158,7 @@ export class Run {
     try {
       isStored = await this.journal.flush(patch)
     } catch (error) {
+      if (!this.journal.isBorn) return this.#stillborn(error)
       this.around.events.emit('saga.failed', { task: `end of ${this.id}`, error })
     }
     if (isStored) this.#over({ how, ...ended })
@@ -340,8 +345,15 @@ export class Run {
   }
 
   #broken(error: unknown): void {
-    if (this.phase === 'over') return
-    void this.finish('suspended', { error: toStored(error) })
+    if (this.isOver) return
+    if (this.journal.isBorn) void this.finish('suspended', { error: toStored(error) })
+    else this.#stillborn(error)
+  }
+
+  /** It could not be stored, so it does not exist; or nobody knows, and then another process goes on. */
+  #stillborn(error: unknown): void {
+    this.#unborn(error)
+    this.#over({ how: 'lost' })
   }
 
   /** Stores what is noted before something goes out; the rest never happens where that fails. */

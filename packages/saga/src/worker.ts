@@ -25,6 +25,8 @@ export interface WorkerOptions {
 
 /** Runs the sagas of a process. */
 export interface Worker {
+  /** Names it in `show().owner`. */
+  readonly id: string
   /** Begins, in the background. @throws SagaError DB_SAGA_CLOSED after `close` */
   start(): Promise<void>
   /** Ends at the next steps, hands all sagas back, and ends what is under way after `drainTimeoutMs`. Default 10,000 ms. */
@@ -65,6 +67,8 @@ export interface InnerWorker extends Worker {
   /** Resolves when the saga is over for this process; `undefined` where it is not in hand. */
   ended(id: string): Promise<Ended> | undefined
 }
+
+const takeOverAtOnce = 20
 
 export function createWorker(options: WorkerOptions, around: WorkerAround): InnerWorker {
   const { concurrency = 100, leaseMs = 10_000, poll = {}, maxCrashes = 5 } = options
@@ -250,12 +254,14 @@ export function createWorker(options: WorkerOptions, around: WorkerAround): Inne
       try {
         const now = performance.now()
         let free = concurrency - runs.size
-        if (free > 0 && now >= lookAt) {
-          const rows = await takeOver(free)
+        if (now >= lookAt) {
+          // What somebody has begun does not wait for a free place.
+          const limit = Math.max(free, takeOverAtOnce)
+          const rows = await takeOver(limit)
           await begin(rows)
           found += rows.length
           // More than fits is taken in the next turns, without waiting.
-          lookAt = rows.length === free ? 0 : now + lookEveryMs
+          lookAt = rows.length === limit ? 0 : now + lookEveryMs
           await sql().query('SELECT orgdb.saga_admit()')
           await around.schedules.tick()
           await around.purge()
@@ -302,6 +308,7 @@ export function createWorker(options: WorkerOptions, around: WorkerAround): Inne
   }
 
   return {
+    id: owner,
     get takes() {
       return state === 'running' && runs.size < concurrency
     },

@@ -38,6 +38,7 @@ export interface WriterOptions {
 
 const maxBatch = 500
 const maxDelayMs = 2_000
+const birthPatienceMs = 3_000
 
 /**
  * Group commit: while one statement is on its way, what comes is put together for the next. So one saga alone waits for
@@ -70,6 +71,7 @@ export function createWriter({ sql, events, feed, births, owner }: WriterOptions
   }
 
   async function settle(batch: readonly Waiting[]): Promise<void> {
+    const until = performance.now() + birthPatienceMs
     for (let delayMs = 20, attempt = 1; ; delayMs = Math.min(delayMs * 2, maxDelayMs), attempt += 1) {
       try {
         const stored = await send(batch)
@@ -79,7 +81,9 @@ export function createWriter({ sql, events, feed, births, owner }: WriterOptions
       } catch (error) {
         const isOpen =
           isDbError(error) && !isDbError(error, 'DB_CLOSED') && (error.retryable || isUnknown(error))
-        if (!isOpen) return apart(batch, error)
+        // Whoever starts a saga waits for it, and can be told; what is under way has nobody to tell.
+        const isLate = births && performance.now() > until
+        if (!isOpen || isLate) return apart(batch, error, isLate)
         events.emit('saga.failed', { task: 'journal', error })
         await new Promise((resolve) => setTimeout(resolve, delayMs))
       }
@@ -87,8 +91,9 @@ export function createWriter({ sql, events, feed, births, owner }: WriterOptions
   }
 
   /** One that can't be stored must not take others with it. */
-  async function apart(batch: readonly Waiting[], error: unknown): Promise<void> {
-    if (batch.length === 1 || isDbError(error, 'DB_CLOSED')) for (const { reject } of batch) reject(error)
+  async function apart(batch: readonly Waiting[], error: unknown, isLate: boolean): Promise<void> {
+    if (batch.length === 1 || isLate || isDbError(error, 'DB_CLOSED'))
+      for (const { reject } of batch) reject(error)
     else await Promise.all(batch.map((each) => settle([each])))
   }
 

@@ -103,10 +103,18 @@ describe('a step', () => {
     expect(asked).toEqual(['call 1', 'verify f4/call', 'call 2', 'verify f4/call', 'verify f4/call'])
   })
 
+  it('that may still arrive is undone', async () => {
+    const absent = await run('f5a', {
+      call: () => Promise.reject(new Error('no answer')),
+      options: { verify: async () => ({ outcome: 'absent' }), retry: { ...fast, maxAttempts: 2 } },
+    })
+    expect(absent).toMatchObject({ state: 'compensated', undone: ['uncall unknown', 'unfirst'] })
+  })
+
   it('that is known not to have happened is not undone', async () => {
     const absent = await run('f5', {
       call: () => Promise.reject(new Error('no answer')),
-      options: { verify: async () => ({ outcome: 'absent' }), retry: { ...fast, maxAttempts: 2 } },
+      options: { verify: async () => ({ outcome: 'never' }), retry: { ...fast, maxAttempts: 2 } },
     })
     expect(absent).toMatchObject({ state: 'compensated', undone: ['unfirst'] })
     const declined = await run('f6', {

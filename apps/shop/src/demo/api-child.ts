@@ -12,6 +12,7 @@ try {
     port: 0,
     retries: retriesFrom(process.env),
     redisUrl: process.env.REDIS_URL || undefined,
+    paymentTroubles: true,
   })
   process.once('disconnect', () => server.stop().catch(sayWhy))
   process.send?.({ url: server.url })

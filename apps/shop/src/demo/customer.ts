@@ -65,7 +65,9 @@ async function order(
     return
   }
   const error = answer?.body.error
-  const outcome = !answer || error?.code === 'OUTCOME_UNKNOWN' ? 'unknown' : 'refused'
+  // 202: the shop is still at it.
+  const isOpen = !answer || answer.status === 202 || error?.code === 'OUTCOME_UNKNOWN'
+  const outcome = isOpen ? 'unknown' : 'refused'
   tally.attempted({
     customer,
     items,

@@ -27,6 +27,8 @@ export function formatResult(result: NoOversellResult): readonly string[] {
 const meanings: readonly (readonly [answer: RegExp, meaning: string])[] = [
   [/^order 201/u, 'placed'],
   [/^order 409/u, 'refused: not enough copies left'],
+  [/^order 402/u, 'refused: the payment was declined, everything undone'],
+  [/^order 202/u, 'left open: the shop is still at it'],
   [/^order 404/u, 'refused: no such film (asked on purpose)'],
   [/^order 400/u, 'refused: quantity 0 (asked on purpose)'],
   [/OUTCOME_UNKNOWN/u, 'left open: the connection broke during COMMIT'],

@@ -1,5 +1,6 @@
 import { isDbError } from '@org/db-core'
 import { type FastifyInstance, type FastifyServerOptions, fastify } from 'fastify'
+import type { OrderDesk } from '../order-desk.ts'
 import type { Shop } from '../shop.ts'
 import { toErrorAnswer } from './error-answer.ts'
 import { filmRoutes } from './film-routes.ts'
@@ -7,7 +8,11 @@ import { orderRoutes } from './order-routes.ts'
 import { statusRoutes } from './status-routes.ts'
 
 /** Makes the HTTP API of the shop; `logger` is fastify's, default none. */
-export function createApp(shop: Shop, options: Pick<FastifyServerOptions, 'logger'> = {}): FastifyInstance {
+export function createApp(
+  shop: Shop,
+  desk: OrderDesk,
+  options: Pick<FastifyServerOptions, 'logger'> = {},
+): FastifyInstance {
   const app = fastify({
     logger: options.logger ?? false,
     bodyLimit: 16_384,
@@ -30,7 +35,7 @@ export function createApp(shop: Shop, options: Pick<FastifyServerOptions, 'logge
     return reply.code(status).send(body)
   })
   filmRoutes(app, shop)
-  orderRoutes(app, shop)
+  orderRoutes(app, shop, desk)
   statusRoutes(app, shop)
   return app
 }

@@ -28,6 +28,7 @@ const shopStatus: Readonly<Record<ShopErrorCode, number>> = {
   FILM_NOT_FOUND: 404,
   ORDER_NOT_FOUND: 404,
   STOCK_TOO_LOW: 409,
+  PAYMENT_DECLINED: 402,
   OUTCOME_UNKNOWN: 503,
 }
 

@@ -48,6 +48,13 @@ export const orderBody = z.strictObject({
     .superRefine(nameRepeatedFilms, { when: ({ value }) => Array.isArray(value) }),
 })
 
+/** `POST /payments/settled` */
+export const settledBody = z.strictObject({
+  id: text.max(200),
+  key: text.max(200),
+  cents: z.int().min(0).max(maxInt),
+})
+
 /** Runs even when other fields are wrong, so that one answer names all mistakes. */
 function nameRepeatedFilms(items: readonly unknown[], context: z.core.$RefinementCtx): void {
   const first = new Map<unknown, number>()
