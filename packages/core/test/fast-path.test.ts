@@ -319,6 +319,22 @@ describe('the fast path', () => {
     expect(withoutFastPath(prisma)).toBe(prisma)
   })
 
+  it('writes a limit into the SQL only where one plan is right for all values', async () => {
+    const one = open(database.url, { pool: { max: 1 } })
+    const page = (where: Prisma.UserWhereInput) =>
+      one.user.findMany({ where, orderBy: { id: 'asc' }, take: 2 })
+    for (let round = 0; round < 3; round++) {
+      expect(await page({ id: { gt: 1 } })).toHaveLength(2)
+      expect(await page({ name: 'User 1' })).toHaveLength(1)
+    }
+    const prepared = await one.sql.query<{ statement: string }>(
+      'SELECT statement FROM pg_prepared_statements',
+    )
+    const limits = prepared.map(({ statement }) => /LIMIT \S+/.exec(statement)?.[0])
+    expect(limits.sort()).toEqual(['LIMIT $2', 'LIMIT 2'])
+    await one.close()
+  })
+
   it('ends with its signal and its deadline', async () => {
     const controller = new AbortController()
     controller.abort()
