@@ -5,10 +5,12 @@ import { machine } from './src/environment.ts'
 import type { Plan, Question } from './src/question.ts'
 import { type Result, toJsonLines, toMarkdown } from './src/report.ts'
 import { measure } from './src/runner.ts'
+import { answerTypeCost, typeCostTitle } from './type-cost.ts'
 
 const progress = (message: string) => console.error(`bench: ${message}`)
 
 async function main(argv: readonly string[]): Promise<void> {
+  if (argv.join() === 'type-cost') return answerTypeCost()
   const { name, ...options } = parseArguments(argv)
   const names = await questionNames()
   if (name === undefined) return list(names)
@@ -23,6 +25,7 @@ async function list(names: readonly string[]): Promise<void> {
   console.log(`${usage}\n`)
   const width = Math.max(...names.map((name) => name.length))
   for (const name of names) console.log(`${name.padEnd(width)}  ${(await loadQuestion(name)).title}`)
+  console.log(`${'type-cost'.padEnd(width)}  ${typeCostTitle}`)
 }
 
 async function answer(name: string, question: Question, changed: Arguments['plan']): Promise<Result> {

@@ -1,5 +1,4 @@
-import type { FieldMetadata, ModelMetadata } from '@org/db-core'
-import { metadata } from '@org/prisma/metadata'
+import type { FieldMetadata, ModelMetadata, SchemaMetadata } from '@org/db-core'
 import fc from 'fast-check'
 
 /** A row with a value for some fields, as `createMany` takes it. */
@@ -20,7 +19,7 @@ const date = fc.date({ min: new Date('0001-01-01'), max: new Date('9999-12-31'),
 
 /** Prisma rounds the seventeenth digit of some numbers on their way to the server; ours arrive as they are. */
 const rounded = (value: number): number => Number(value.toPrecision(15))
-const double = fc.double({ noNaN: true, noDefaultInfinity: true }).map(rounded)
+const double = fc.double({ noNaN: true, min: -1e300, max: 1e300 }).map(rounded)
 
 function withNumbers(value: unknown, change: (found: number) => number): unknown {
   if (typeof value === 'number') return change(value)
@@ -44,7 +43,9 @@ const byNativeType: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   VarBit: bits(1, 12),
   SmallInt: fc.integer({ min: -32_768, max: 32_767 }),
   Oid: fc.nat(),
-  Real: fc.float({ noNaN: true, noDefaultInfinity: true }).map((value) => Number(value.toPrecision(6))),
+  Real: fc
+    .float({ noNaN: true, min: -(2 ** 126), max: 2 ** 126 })
+    .map((value) => Number(value.toPrecision(6))),
   // Prisma reads no other amounts: it stumbles over signs and commas.
   Money: fc.nat(99_999).map((cents) => (cents / 100).toFixed(2)),
   Decimal: decimal(12, 8),
@@ -65,10 +66,13 @@ const byType: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   Bytes: fc.uint8Array({ maxLength: 12 }),
 }
 
-function anyOf({ kind, type, nativeType, isList, isRequired }: FieldMetadata): fc.Arbitrary<unknown> {
+function anyOf(
+  { kind, type, nativeType, isList, isRequired }: FieldMetadata,
+  enums: SchemaMetadata['enums'],
+): fc.Arbitrary<unknown> {
   const one =
     kind === 'enum'
-      ? fc.constantFrom(...(metadata.enums[type] ?? []))
+      ? fc.constantFrom(...(enums[type] ?? []))
       : (byNativeType[nativeType?.[0] ?? ''] ?? byType[type] ?? fc.constant(undefined))
   if (isList) return fc.array(one, { maxLength: 4 })
   // `null` for Json means two things, which is Prisma's own puzzle.
@@ -76,29 +80,33 @@ function anyOf({ kind, type, nativeType, isList, isRequired }: FieldMetadata): f
   return isRequired ? one : fc.option(one, { nil, freq: 3 })
 }
 
-/** Rows of a model with ids from `firstId` on, whose unique fields do not collide. */
+/** Rows of a model with ids from `firstId` on, whose keys and unique fields do not collide. */
 export function randomRows(
+  { models, enums }: SchemaMetadata,
   model: string,
   firstId: number,
-  maxLength: number,
+  size: { readonly minLength: number; readonly maxLength: number },
 ): fc.Arbitrary<readonly RandomRow[]> {
-  const { fields, uniques } = metadata.models[model] as ModelMetadata
-  const single = new Set(uniques.flatMap((names) => (names.length === 1 ? names : [])))
-  const columns = Object.entries(fields).filter(
-    ([name, { kind }]) => (kind === 'scalar' || kind === 'enum') && name !== 'id',
-  )
-  const row = fc.record(Object.fromEntries(columns.map(([name, field]) => [name, anyOf(field)])))
-  return fc.array(row, { minLength: 1, maxLength }).map((rows) =>
+  const { id, fields, uniques } = models[model] as ModelMetadata
+  const distinct = new Set([...id, ...uniques.flatMap((names) => (names.length === 1 ? names : []))])
+  const columns = Object.entries(fields).filter(([, { kind }]) => kind === 'scalar' || kind === 'enum')
+  const links = new Set(Object.values(fields).flatMap(({ relation }) => relation?.fields ?? []))
+  const arbitrary = (name: string, field: FieldMetadata): fc.Arbitrary<unknown> =>
+    // Some lead to a row that is there.
+    links.has(name) && field.type === 'Int' ? fc.option(fc.integer({ min: 1, max: 20 })) : anyOf(field, enums)
+  const row = fc.record(Object.fromEntries(columns.map(([name, field]) => [name, arbitrary(name, field)])))
+  return fc.array(row, size).map((rows) =>
     rows.map((values, index) => {
-      const own = { ...values, id: firstId + index } as Record<string, unknown>
-      for (const name of single) {
-        const given = own[name]
-        if (given === null || given === undefined || name === 'id') continue
-        if (typeof given === 'number') own[name] = firstId + index
-        else if (typeof given === 'bigint') own[name] = BigInt(firstId + index) * 2n ** 40n
-        else if (fields[name]?.nativeType?.[0] !== 'Uuid') own[name] = `${String(given)}${firstId + index}`
-      }
+      const own = { ...values } as Record<string, unknown>
+      for (const name of distinct) own[name] = distinctValue(own[name], firstId + index, fields[name])
       return own
     }),
   )
+}
+
+function distinctValue(given: unknown, position: number, field: FieldMetadata | undefined): unknown {
+  if (given === null || given === undefined) return given
+  if (typeof given === 'number') return position
+  if (typeof given === 'bigint') return BigInt(position) * 2n ** 40n
+  return field?.nativeType?.[0] === 'Uuid' ? given : `${String(given)}${position}`
 }
