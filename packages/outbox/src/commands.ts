@@ -1,8 +1,9 @@
 import { createEvents } from '@org/db-core'
 import type { CommandAnswer, CommandCall, CommandGroup } from '@org/db-core/commands'
+import { createOperator } from './create-operator.ts'
 import { OutboxError } from './errors.ts'
 import type { OutboxEvents } from './events.ts'
-import { createOperator, type Operator } from './operator.ts'
+import type { Operator } from './operator.ts'
 import { createSettler } from './settler.ts'
 
 type Run = (operator: Operator, call: CommandCall) => Promise<CommandAnswer>

@@ -1,5 +1,4 @@
 import type { ChangeSink } from '@org/db-core'
-import { OutboxError } from './errors.ts'
 import type { OutboxEvent } from './outbox-event.ts'
 
 /** What a handler gets beside the events. */
@@ -44,7 +43,7 @@ export interface ConsumerOptions {
   readonly breaker?: { readonly failures?: number; readonly openMs?: number; readonly maxOpenMs?: number }
   /** Bounds of the time between two looks where nothing wakes the consumer. Default 5 ms and 1 s. */
   readonly poll?: { readonly minMs?: number; readonly maxMs?: number }
-  /** How long a process may be silent until others take over its work. Default 10,000. */
+  /** How long a process may be silent until others take over its work; 100 at least. Default 10,000. */
   readonly leaseMs?: number
 }
 
@@ -52,7 +51,10 @@ export interface ConsumerOptions {
 export interface RetryOptions {
   /** Failed attempts until it is dead. Default 10. */
   readonly maxAttempts?: number
-  /** Attempts that began and never ended, because the process died, until it is dead. Default 3. */
+  /**
+   * Attempts of this event alone that began and never ended, because the process died, until it is dead. The first deaths,
+   * with a whole batch in hand, accuse nobody: they make the next owner take less at a time. Default 3.
+   */
   readonly maxCrashes?: number
   /** Wait after the first failure; doubled each time, with jitter. Default 500. */
   readonly minDelayMs?: number
@@ -84,50 +86,4 @@ export interface ConsumerSettings {
   readonly pollMinMs: number
   readonly pollMaxMs: number
   readonly leaseMs: number
-}
-
-/** @throws OutboxError DB_OUTBOX_OPTIONS */
-export function toSettings(options: ConsumerOptions): ConsumerSettings {
-  const { name, handle, each, sink, batch = {}, retry = {}, breaker = {}, poll = {} } = options
-  if (!name) throw wrong('name', 'it must not be empty')
-  if ([handle, each, sink].filter((given) => given !== undefined).length !== 1) {
-    throw wrong('handle', 'exactly one of handle, each and sink must be given')
-  }
-  const maxCount = batch.maxCount ?? 500
-  const settings: ConsumerSettings = {
-    name,
-    topics: options.topics,
-    from: options.from ?? 'start',
-    isSingle: each !== undefined,
-    exactlyOnce: options.exactlyOnce ?? false,
-    maxCount,
-    maxBytes: batch.maxBytes ?? 4 * 1024 * 1024,
-    lingerMs: batch.lingerMs ?? 0,
-    concurrency: options.concurrency ?? 1,
-    maxInFlight: options.maxInFlight ?? maxCount * 4,
-    maxAttempts: retry.maxAttempts ?? 10,
-    maxCrashes: retry.maxCrashes ?? 3,
-    minDelayMs: retry.minDelayMs ?? 500,
-    maxDelayMs: retry.maxDelayMs ?? 300_000,
-    afterDead: options.afterDead ?? 'hold',
-    maxParkedKeys: options.maxParkedKeys ?? 1_000,
-    breakerFailures: breaker.failures ?? 5,
-    openMs: breaker.openMs ?? 1_000,
-    maxOpenMs: breaker.maxOpenMs ?? 60_000,
-    pollMinMs: poll.minMs ?? 5,
-    pollMaxMs: poll.maxMs ?? 1_000,
-    leaseMs: options.leaseMs ?? 10_000,
-  }
-  for (const [field, value] of Object.entries(settings)) {
-    const least = field === 'lingerMs' ? 0 : 1
-    if (typeof value === 'number' && !(Number.isInteger(value) && value >= least)) {
-      throw wrong(field, `it must be a whole number from ${least} on`)
-    }
-  }
-  if (settings.concurrency > 16) throw wrong('concurrency', 'it must be 16 at most')
-  return settings
-}
-
-function wrong(field: string, problem: string): OutboxError {
-  return new OutboxError('DB_OUTBOX_OPTIONS', `Option ${field}: ${problem}`)
 }

@@ -1,98 +1,41 @@
 import {
   createEvents,
-  type EventSource,
-  type Events,
-  type Interceptor,
   type InterceptorHost,
   type Next,
   type Operation,
   type SqlClient,
   type TransactionHooks,
 } from '@org/db-core'
-import { type CapturedModel, type CaptureOptions, capturedModels } from './captured-models.ts'
-import { type Consumer, createConsumer } from './consumer.ts'
-import type { ConsumerOptions } from './consumer-options.ts'
+import { type CapturedModel, capturedModels } from './captured-models.ts'
+import { createConsumer } from './consumer.ts'
+import { createOperator } from './create-operator.ts'
 import { headersOf, insertEvents } from './emit.ts'
 import { OutboxError } from './errors.ts'
 import type { OutboxEvents } from './events.ts'
-import type { JobSource } from './job-runner.ts'
+import { feedSql } from './feed-sql.ts'
+import type { JobSource } from './job-chunks.ts'
+import { refuseNested } from './nested-writes.ts'
 import { createNotifications } from './notifications.ts'
-import { createOperator, type Operator } from './operator.ts'
-import type { NewEvent, Upcasters } from './outbox-event.ts'
-import { maintainFeed, type RetentionOptions } from './retention.ts'
-import { captureWrite, refuseNested } from './row-capture.ts'
+import type { Outbox, OutboxOptions, Part } from './outbox.ts'
+import type { NewEvent } from './outbox-event.ts'
+import { checkOutboxOptions } from './outbox-settings.ts'
+import { maintainFeed } from './retention.ts'
+import { captureWrite } from './row-capture.ts'
 import { rowSql } from './row-sql.ts'
 import { createSettler } from './settler.ts'
 import { dropTriggerSql, triggerSql } from './triggers.ts'
 import { createWake } from './wake.ts'
 
-/** How a feed is written and read. */
-export interface OutboxOptions {
-  /** Models whose row changes become events, by name: `{ Film: {} }`. Their topic is the model. Default: none. */
-  readonly models?: Readonly<Record<string, CaptureOptions>>
-  /** Bring payloads of older versions up to date before consumers see them. Default: none. */
-  readonly upcasters?: Upcasters
-  /** Whether other processes are woken after commits, and listened to. Without it they poll. Default `true`. */
-  readonly notify?: boolean
-  readonly retention?: RetentionOptions
-}
-
-/** The change feed of one database: hand it to `createDatabase({ use: [outbox] })`. */
-export interface Outbox extends Interceptor, Operator {
-  /**
-   * Stores events in the ambient transaction: they are delivered if and only if it commits.
-   * @throws OutboxError DB_OUTBOX_TRANSACTION outside of a transaction, DB_OUTBOX_PAYLOAD
-   */
-  emit(events: NewEvent | readonly NewEvent[]): Promise<void>
-  /** Makes a consumer; `start` it. @throws OutboxError DB_OUTBOX_OPTIONS */
-  consumer(options: ConsumerOptions): Consumer
-  /**
-   * Runs `fn` once for each message: in one transaction with a note of its id. Returns `{ isNew: false }` without running
-   * it if the message was handled before. `scope` tells apart the ids of different senders.
-   */
-  once<T>(
-    message: { readonly scope: string; readonly id: string },
-    fn: () => Promise<T>,
-  ): Promise<{ readonly isNew: true; readonly value: T } | { readonly isNew: false }>
-  /** The SQL of the triggers of all models captured by trigger, for a migration. */
-  triggerSql(): string
-  /** Applies it. Needs to own the tables. */
-  installTriggers(): Promise<void>
-  /** Takes away the triggers of these models. */
-  removeTriggers(models: readonly string[]): Promise<void>
-  /** Makes table partitions ahead and drops those that nobody needs; running consumers do it by themselves. */
-  maintain(): Promise<void>
-  readonly outboxEvents: Events<OutboxEvents>
-  /** For the package's other entries. */
-  readonly '~inside': OutboxInside
-  /** Closes all consumers and relays, as closing the database does; see `Consumer.close`. */
-  close(options?: { readonly drainTimeoutMs?: number }): Promise<void>
-}
-
-/** An outbox from inside; the tilde ranks it last in editors. */
-export interface OutboxInside {
-  readonly host: () => InterceptorHost
-  readonly captured: () => readonly CapturedModel[]
-  readonly events: EventSource<OutboxEvents>
-  /** Wakes consumers, after a commit. */
-  announce(): void
-  /** What is to be closed with the outbox. */
-  readonly parts: Set<Part>
-}
-
-/** Something that works for the outbox until it is closed. */
-interface Part {
-  close(options?: { readonly drainTimeoutMs?: number }): Promise<void>
-}
-
-/** Makes an outbox, to be given to `createDatabase` as an interceptor. @throws OutboxError DB_OUTBOX_OPTIONS when that happens and an option is wrong */
+/** Makes an outbox, to be given to `createDatabase` as an interceptor. @throws OutboxError DB_OUTBOX_OPTIONS, for a wrong model when that happens */
 export function createOutbox(options: OutboxOptions = {}): Outbox {
+  checkOutboxOptions(options)
   const { models = {}, upcasters = {}, notify = true, retention = {} } = options
   const events = createEvents<OutboxEvents>()
   const wake = createWake()
   const announced = new WeakSet<TransactionHooks>()
   const parts = new Set<Part>()
   let host: InterceptorHost | undefined
+  let client: SqlClient | undefined
   let captured: ReadonlyMap<string, CapturedModel> = new Map()
 
   function attached(): InterceptorHost {
@@ -103,7 +46,10 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
     )
   }
 
-  const sql = (): SqlClient => attached().sql
+  const sql = (): SqlClient => {
+    client ??= feedSql(attached().sql)
+    return client
+  }
   const settler = createSettler(sql, events)
   const notifications = createNotifications(attached, { wake, events, isOn: notify })
   const source: JobSource = {
@@ -126,7 +72,8 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
   }
 
   async function capture(operation: Operation, next: Next, model: CapturedModel): Promise<unknown> {
-    const { sql: on, hooks } = attached()
+    const { hooks } = attached()
+    const on = sql()
     const write = async (current: Operation): Promise<unknown> => {
       const inside = hooks()
       // A batch has a transaction that nothing else can join.
@@ -161,6 +108,7 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
     attach(given) {
       captured = capturedModels(models, given)
       host = given
+      client = undefined
       given.onClosing(close)
     },
     intercept(operation, next) {

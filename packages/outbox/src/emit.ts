@@ -12,8 +12,9 @@ export function headersOf({ tenant, actor, requestId }: DbContext): Record<strin
   }
 }
 
-/** Stores events in one statement, numbered in their order. @throws OutboxError DB_OUTBOX_PAYLOAD */
+/** Stores events in one statement, numbered in their order. @throws OutboxError DB_OUTBOX_PAYLOAD, before anything is sent */
 export async function insertEvents(sql: SqlExecutor, events: readonly NewEvent[]): Promise<void> {
+  for (const [index, event] of events.entries()) check(event, index)
   const context = headersOf(currentContext())
   const [first] = events
   if (events.length === 1 && first) {
@@ -39,8 +40,30 @@ export async function insertEvents(sql: SqlExecutor, events: readonly NewEvent[]
   )
 }
 
-function headersJson({ headers }: NewEvent, context: Record<string, string> | null): string | null {
-  return headers || context ? JSON.stringify({ ...context, ...headers }) : null
+/** What PostgreSQL's text can't hold: NUL, and halves of characters. */
+const unstorable = /\0|[\uD800-\uDFFF]/u
+/** The same in JSON, where an even number of backslashes stands before the one that escapes. */
+const unstorableJson = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/u
+
+function check(event: unknown, index: number): void {
+  const wrong = (problem: string): OutboxError =>
+    new OutboxError('DB_OUTBOX_PAYLOAD', `Event ${index} of those given to emit: ${problem}`)
+  if (typeof event !== 'object' || event === null) throw wrong('it is no object')
+  const { topic, key, version = 1, headers } = event as Partial<NewEvent>
+  for (const [name, text] of Object.entries({ topic, key })) {
+    if (typeof text !== 'string' || text === '') throw wrong(`${name} must be text that is not empty`)
+    if (unstorable.test(text)) throw wrong(`${name} holds what PostgreSQL can't store`)
+  }
+  if (!(Number.isInteger(version) && version >= 1 && version <= 32_767)) {
+    throw wrong('version must be a whole number from 1 to 32,767')
+  }
+  if (headers === undefined) return
+  if (typeof headers !== 'object' || headers === null) throw wrong('headers must be an object')
+  if (Object.values(headers).some((value) => typeof value !== 'string')) throw wrong('headers must hold text')
+}
+
+function headersJson({ topic, headers }: NewEvent, context: Record<string, string> | null): string | null {
+  return headers || context ? storable(JSON.stringify({ ...context, ...headers }), topic, 'headers') : null
 }
 
 function payloadOf({ topic, payload = null }: NewEvent): string {
@@ -50,6 +73,11 @@ function payloadOf({ topic, payload = null }: NewEvent): string {
   } catch (error) {
     throw new OutboxError('DB_OUTBOX_PAYLOAD', `The payload of ${topic} is no JSON value`, { cause: error })
   }
-  if (text !== undefined) return text
+  if (text !== undefined) return storable(text, topic, 'payload')
   throw new OutboxError('DB_OUTBOX_PAYLOAD', `The payload of ${topic} is no JSON value`)
+}
+
+function storable(json: string, topic: string, what: string): string {
+  if (!json.includes('\\u') || !unstorableJson.test(json)) return json
+  throw new OutboxError('DB_OUTBOX_PAYLOAD', `The ${what} of ${topic} holds text that PostgreSQL can't store`)
 }

@@ -6,13 +6,15 @@ export type OutboxErrorCode =
   | 'DB_OUTBOX_OPTIONS'
   /** The outbox was used before it was handed to `createDatabase({ use: [outbox] })`. */
   | 'DB_OUTBOX_NOT_ATTACHED'
+  /** The feed's tables are not there, or older than this package: run `installSchema(db.sql, [outboxSchema])`. */
+  | 'DB_OUTBOX_SCHEMA'
   /** Row changes need the metadata of the schema, and the database object was made without it. */
   | 'DB_OUTBOX_METADATA'
   /** `emit` outside of a transaction, or a consumer started inside of one. */
   | 'DB_OUTBOX_TRANSACTION'
   /** A write that changes rows of a captured model where the client can't see which: capture it by trigger. */
   | 'DB_OUTBOX_UNSEEN_WRITE'
-  /** A payload is no JSON value. */
+  /** An event can't be stored: its payload is no JSON value, its topic or key is missing, text has a NUL in it. */
   | 'DB_OUTBOX_PAYLOAD'
   /** A consumer, event or job of that name or number is not there. */
   | 'DB_OUTBOX_NOT_FOUND'

@@ -1,48 +1,13 @@
 import { type EventSource, isDbError, type SqlClient, type SqlExecutor } from '@org/db-core'
 import type { ConsumerSettings } from './consumer-options.ts'
 import type { OutboxEvents } from './events.ts'
-import { readFeed } from './feed.ts'
 import { type Handler, PartialFailure } from './handler.ts'
+import { type Chunk, createChunks, type JobRow, type JobSource } from './job-chunks.ts'
 import { leaseLost, type Membership } from './membership.ts'
-import { type FeedEvent, versionOf } from './outbox-event.ts'
+import type { FeedEvent } from './outbox-event.ts'
 import type { Parked } from './parked.ts'
-import type { RowSql } from './row-sql.ts'
-import { partitionCount } from './schema.ts'
 import type { Settler } from './settler.ts'
 import { isTransient } from './verdict.ts'
-
-/** What a job is to do. */
-export interface JobSpec {
-  readonly after?: number
-  readonly upTo?: number
-  readonly topics?: readonly string[]
-  readonly keys?: readonly string[]
-  readonly model?: string
-  readonly chunk?: number
-  readonly rowsPerSecond?: number
-}
-
-/** Where rows of models come from. */
-export interface JobSource {
-  rows(model: string): RowSql
-}
-
-interface JobRow {
-  readonly id: string
-  readonly kind: 'replay' | 'backfill'
-  readonly spec: JobSpec
-  readonly progress: unknown
-  readonly done: string
-  readonly failed: string
-}
-
-/** A piece of a job. */
-interface Chunk {
-  readonly events: readonly FeedEvent[]
-  /** Where to go on; `undefined` at the end. */
-  readonly progress: unknown
-  readonly isLast: boolean
-}
 
 export interface JobRunner {
   run(isRunning: () => boolean, signal: () => AbortSignal): Promise<void>
@@ -66,77 +31,10 @@ export function createJobRunner(options: {
   /** Whether nothing more is to be delivered, because of the end or of a pause. */
   readonly isStopping: () => boolean
 }): JobRunner {
-  const { settings, sql, events, handler, membership, parked, settler, source, pause, isStopping } = options
+  const { settings, sql, events, handler, membership, parked, pause, isStopping } = options
+  const read = createChunks(options)
   const consumer = settings.name
   const brokenUntil = new Map<string, number>()
-
-  function replayed(job: JobRow): Promise<Chunk> {
-    const { after = 0, upTo = 0, topics, keys } = job.spec
-    const from = Number((job.progress as { after?: number } | null)?.after ?? after)
-    const range = {
-      after: from,
-      upTo,
-      topics,
-      keys,
-      maxCount: settings.maxCount,
-      maxBytes: settings.maxBytes,
-    }
-    return readFeed(sql(), range, { epoch: settler.epoch, origin: 'replay' }).then((page) => ({
-      events: page.events,
-      progress: { after: page.upTo },
-      isLast: page.upTo >= upTo,
-    }))
-  }
-
-  /**
-   * The version of a chunk is read before the chunk: whatever the feed has up to there is in the rows, and whatever
-   * comes later has a higher version and wins, in whichever order the two arrive.
-   */
-  async function backfilled(job: JobRow): Promise<Chunk> {
-    const { model = '', chunk = settings.maxCount } = job.spec
-    const rows = source.rows(model)
-    const seq = await settler.settle()
-    const last = job.progress as Record<string, unknown> | null
-    const columns = rows.idColumns.map((column) => `t.${column}`).join(', ')
-    const after =
-      last === null
-        ? ''
-        : `WHERE (${columns}) > (SELECT ${rows.idColumns.map((column) => `k.${column}`).join(', ')}
-             FROM jsonb_populate_record(NULL::${rows.table}, $2::jsonb) k)`
-    const found = await sql().query<{
-      key: string
-      part: number
-      payload: unknown
-      id: Record<string, unknown>
-    }>(
-      `SELECT c.*, (hashtext(c.key) & ${partitionCount - 1})::int AS part FROM (
-         SELECT ${rows.key('t')} AS key, ${rows.row('t')} AS payload, ${rows.id('t')} AS id
-         FROM ${rows.table} t ${after} ORDER BY ${columns} LIMIT $1
-       ) c`,
-      last === null ? [chunk] : [chunk, JSON.stringify(last)],
-    )
-    const version = versionOf(settler.epoch, seq)
-    const at = new Date()
-    return {
-      events: found.map(({ key, payload, part }) => ({
-        id: `${version}:${key}`,
-        model,
-        kind: 'create',
-        key,
-        after: payload,
-        at,
-        seq,
-        version,
-        schemaVersion: 1,
-        payload,
-        origin: 'backfill',
-        headers: {},
-        part,
-      })),
-      progress: found.at(-1)?.id ?? last,
-      isLast: found.length < chunk,
-    }
-  }
 
   /** Delivers a chunk, in one transaction with `within` if it is `isWhole`; what fails alone becomes a dead letter. */
   async function deliver(
@@ -185,7 +83,7 @@ export function createJobRunner(options: {
   }
 
   async function step(job: JobRow, signal: AbortSignal): Promise<void> {
-    const chunk = await (job.kind === 'replay' ? replayed(job) : backfilled(job))
+    const chunk = await read(job)
     const store = (tx: SqlExecutor, failed: number): Promise<void> => storeProgress(tx, job, chunk, failed)
     const { failed, isWhole } = await deliver(chunk.events, signal, (tx) => store(tx, 0))
     if (!settings.exactlyOnce || !isWhole) await store(sql(), failed)

@@ -30,6 +30,8 @@ export interface OutboxEvent<Payload = unknown> extends Change {
   /** `live`: as it happens. `replay`, `backfill`: delivered again, beside the live ones. */
   readonly origin: 'live' | 'replay' | 'backfill'
   readonly headers: Readonly<Record<string, string>>
+  /** Which of the 16 partitions its key falls into. */
+  readonly part: number
 }
 
 /** Lifts a payload from one version to the next. */
@@ -53,10 +55,8 @@ export interface EventRow {
   readonly at: number
 }
 
-/** An event together with the partition it came from. */
-export interface FeedEvent extends OutboxEvent {
-  readonly part: number
-}
+/** An event before its payload is brought up to date. */
+export type FeedEvent = OutboxEvent
 
 const kinds = { e: 'event', c: 'create', u: 'update', d: 'delete' } as const
 const none: Readonly<Record<string, string>> = Object.freeze({})
@@ -103,7 +103,9 @@ export function toEvent(row: EventRow, { epoch, origin }: Decoding): FeedEvent {
 export function upcast(event: FeedEvent, upcasters: Upcasters): FeedEvent {
   const steps = upcasters[event.model]
   if (steps?.[event.schemaVersion] === undefined) return event
-  let { payload, schemaVersion } = event
+  let { schemaVersion } = event
+  // A second delivery begins with what was stored, whatever an upcaster has done to it.
+  let payload: unknown = structuredClone(event.payload)
   for (let step = steps[schemaVersion]; step; step = steps[schemaVersion]) {
     payload = step(payload, event.headers)
     schemaVersion += 1

@@ -1,4 +1,4 @@
-import type { Next, Operation, SchemaMetadata, SqlExecutor } from '@org/db-core'
+import type { Next, Operation, SqlExecutor } from '@org/db-core'
 import type { CapturedModel } from './captured-models.ts'
 import { OutboxError } from './errors.ts'
 import { idJson } from './row-sql.ts'
@@ -208,57 +208,4 @@ function whereOf(id: Row, { rows: { metadata } }: CapturedModel): Row {
 function dateOf(text: string): Date {
   const full = /^\d+:/u.test(text) ? `1970-01-01T${text}` : text
   return new Date(/T.*(Z|[+-]\d\d(:\d\d)?)$/u.test(full) || !full.includes('T') ? full : `${full}Z`)
-}
-
-/** Relations through which a nested write can change rows without saying which. */
-const nestedWrites = new Set([
-  'create',
-  'createMany',
-  'connectOrCreate',
-  'upsert',
-  'update',
-  'updateMany',
-  'delete',
-  'deleteMany',
-  'set',
-  'connect',
-  'disconnect',
-])
-
-/** @throws OutboxError DB_OUTBOX_UNSEEN_WRITE for a nested write of a model that the client is to capture */
-export function refuseNested(
-  operation: Operation,
-  metadata: SchemaMetadata,
-  captured: ReadonlyMap<string, CapturedModel>,
-): void {
-  const { data, create, update } = (operation.args ?? {}) as WriteArgs
-  for (const each of [data, create, update]) inspect(each, operation.model ?? '', false)
-
-  function inspect(data: unknown, model: string, isNested: boolean): void {
-    if (typeof data !== 'object' || data === null || data instanceof Date || ArrayBuffer.isView(data)) return
-    if (Array.isArray(data)) {
-      for (const each of data) inspect(each, model, isNested)
-      return
-    }
-    for (const [name, value] of Object.entries(data)) {
-      const field = metadata.models[model]?.fields[name]
-      if (field?.kind === 'relation') relation(field.type, value, field.relation !== undefined)
-      else if (isNested && !field) inspect(value, model, true)
-    }
-  }
-
-  function relation(model: string, writes: unknown, holdsKey: boolean): void {
-    if (typeof writes !== 'object' || writes === null) return
-    for (const action of Object.keys(writes)) {
-      // Here the other row stays as it is: the foreign key is on this side.
-      if (holdsKey && (action === 'connect' || action === 'disconnect')) continue
-      if (nestedWrites.has(action) && captured.get(model)?.by === 'client') {
-        throw new OutboxError(
-          'DB_OUTBOX_UNSEEN_WRITE',
-          `${operation.model}.${operation.action} changes rows of ${model} by a nested ${action}, which the client can't see: capture ${model} by trigger`,
-        )
-      }
-    }
-    inspect(writes, model, true)
-  }
 }

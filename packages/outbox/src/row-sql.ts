@@ -85,11 +85,14 @@ function isExact(field: FieldMetadata | undefined): boolean {
 /** Numbers that JavaScript can't hold become text, times ISO text, bytes Base64: what Prisma's values are in JSON. */
 function toJson(column: string, field: FieldMetadata): string {
   if (!field.isList) return valueJson(column, field)
+  // To Prisma a list that is NULL is empty.
+  return `coalesce(${listJson(column, field)}, '[]'::jsonb)`
+}
+
+function listJson(column: string, field: FieldMetadata): string {
   if (isExact(field)) return `to_jsonb(${column}::text[])`
-  if (field.type !== 'DateTime' && field.type !== 'Bytes') return column
-  const list = `SELECT jsonb_agg(${valueJson('e.value', field)} ORDER BY e.n) FROM unnest(${column}) WITH ORDINALITY e(value, n)`
-  // NULL stays NULL, and the sum of nothing is no list.
-  return `CASE WHEN ${column} IS NOT NULL THEN coalesce((${list}), '[]'::jsonb) END`
+  if (field.type !== 'DateTime' && field.type !== 'Bytes') return `to_jsonb(${column})`
+  return `(SELECT jsonb_agg(${valueJson('e.value', field)} ORDER BY e.n) FROM unnest(${column}) WITH ORDINALITY e(value, n))`
 }
 
 function valueJson(value: string, field: FieldMetadata): string {

@@ -56,6 +56,35 @@ describe('an exactly-once consumer', () => {
   })
 })
 
+describe('an exactly-once consumer whose batch takes too long', () => {
+  it.each(['handle', 'each'] as const)(
+    'gets less at once, and blames nobody: %s',
+    async (kind) => {
+      await using slow = await fedDatabase({}, { transactionTimeoutMs: 300 })
+      const { db, outbox } = slow
+      const take = async ({ key }: OutboxEvent) => {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        await db.team.create({ data: { code: key, label: key } })
+      }
+      const handle = async (events: readonly OutboxEvent[]) => {
+        for (const event of events) await take(event)
+      }
+      const { consumer } = collector(outbox, {
+        exactlyOnce: true,
+        ...(kind === 'each' ? { each: take } : { handle }),
+      })
+      await db.transaction(() =>
+        outbox.emit(Array.from({ length: 40 }, (_, n) => ({ topic: 't', key: `s${n}` }))),
+      )
+      await consumer.start()
+      await until(async () => (await db.team.count()) === 40, 20_000)
+      expect(consumer.metrics()).toMatchObject({ parked: 0, dead: 0 })
+      await consumer.close()
+    },
+    30_000,
+  )
+})
+
 describe('the inbox', () => {
   it('handles a message once, also when it failed the first time or comes twice at once', async () => {
     const { db, outbox } = fed

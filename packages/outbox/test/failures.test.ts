@@ -204,6 +204,31 @@ describe('a poison event', () => {
   })
 })
 
+it('an upcaster that changes what it gets finds it as it was at the next attempt', async () => {
+  await using other = await fedDatabase({
+    upcasters: {
+      order: {
+        1: (payload) => {
+          const order = payload as { cents: number }
+          order.cents *= 100
+          return order
+        },
+      },
+    },
+  })
+  const seen: unknown[] = []
+  const handle = async (events: readonly OutboxEvent[]) => {
+    seen.push(...events.map(({ payload }) => payload))
+    if (seen.length === 1) throw Object.assign(new Error('again'), { retryable: true })
+  }
+  const { consumer } = collector(other.outbox, { handle, retry: { minDelayMs: 1 } })
+  await consumer.start()
+  await other.db.transaction(() => other.outbox.emit({ topic: 'order', key: '1', payload: { cents: 2 } }))
+  await until(() => seen.length === 2)
+  expect(seen).toEqual([{ cents: 200 }, { cents: 200 }])
+  await consumer.close()
+})
+
 describe('an outage', () => {
   it('of which nobody knows costs no more than a few events their first attempt, and is left when it ends', async () => {
     const { outbox } = fed

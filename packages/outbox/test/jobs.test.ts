@@ -96,6 +96,22 @@ describe('a backfill', () => {
     await second.consumer.close()
   })
 
+  it('that can not go on holds up no other one, and is reported now and then', async () => {
+    const { db, outbox } = fed
+    const { consumer, got } = collector(outbox, { name: 'broken job', from: 'now' })
+    const reports: unknown[] = []
+    const end = outbox.outboxEvents.on('outbox.failed', (each) => reports.push(each))
+    await consumer.start()
+    await db.sql.query(
+      `INSERT INTO orgdb.outbox_job (consumer, kind, spec, since) VALUES ('broken job', 'backfill', '{"model": "Nobody"}', 0)`,
+    )
+    await outbox.backfill('Team', { consumer: 'broken job' })
+    await until(() => got.length >= 100)
+    expect(reports).toHaveLength(1)
+    await consumer.close()
+    end()
+  })
+
   it('puts rows aside that can not be delivered, and can be cancelled', async () => {
     const { outbox } = fed
     const handle = async (events: readonly OutboxEvent[]) => {

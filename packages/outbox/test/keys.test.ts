@@ -15,10 +15,14 @@ const odd = {
 
 let fed: FedDatabase
 beforeAll(async () => {
-  fed = await fedDatabase({ models: { Snow: { before: true }, Odd: { before: true } } })
-  await fed.db.sql.query(
-    await readFile(new URL('../../../prisma/migrations/0006_keys.sql', import.meta.url), 'utf8'),
-  )
+  fed = await fedDatabase({
+    models: { Snow: { before: true }, Odd: { before: true }, Assortment: { omit: ['money', 'xml'] } },
+  })
+  for (const name of ['0004_types.sql', '0006_keys.sql']) {
+    await fed.db.sql.query(
+      await readFile(new URL(`../../../prisma/migrations/${name}`, import.meta.url), 'utf8'),
+    )
+  }
 })
 afterAll(() => fed[Symbol.asyncDispose]())
 
@@ -68,5 +72,21 @@ describe('keys that JavaScript numbers can not hold', () => {
     await until(async () => (await outbox.jobs({ consumer: 'keys' }))[0]?.state === 'done')
     expect(got).toEqual(Array.from({ length: 25 }, (_, n) => `Snow:${big + BigInt(n)}`))
     await consumer.close()
+  })
+})
+
+it('lists have the form that their values have alone', async () => {
+  const { db } = fed
+  const at = new Date('2026-01-02T03:04:05.678Z')
+  await db.assortment.create({
+    data: { timestamps: [at], timestamptzs: [at, at], dates: [], blobs: [new Uint8Array([1, 2, 255])] },
+  })
+  const [row] = await db.sql.query(`SELECT payload FROM orgdb.outbox WHERE topic = 'Assortment'`)
+  expect(row?.payload).toMatchObject({
+    timestamps: [at.toISOString()],
+    timestamptzs: [at.toISOString(), at.toISOString()],
+    dates: [],
+    times: [],
+    blobs: ['AQL/'],
   })
 })

@@ -1,7 +1,7 @@
 import { restoreContext } from '@org/db-core'
 import type { CapturedModel } from '../captured-models.ts'
-import type { Outbox } from '../create-outbox.ts'
 import { OutboxError } from '../errors.ts'
+import type { Outbox } from '../outbox.ts'
 import { createWake } from '../wake.ts'
 import { type LogModels, logModels } from './log-changes.ts'
 import { type LogRelayOptions, toLogSettings } from './log-options.ts'
