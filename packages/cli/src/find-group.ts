@@ -17,7 +17,21 @@ export async function findGroup(name: string, config: OrgdbConfig, cwd: string):
   if (contributor) {
     throw new UsageError(`orgdb ${name} needs to be told more: its commands belong into orgdb.config.ts`)
   }
-  throw new UsageError(`There is no command ${name}; there are ${groupNames(config, cwd).join(', ')}`)
+  const meant = await groupsWith(name, config, cwd)
+  throw new UsageError(
+    meant.length > 0
+      ? `There is no command ${name}; perhaps you mean ${meant.map((group) => `orgdb ${group} ${name}`).join(' or ')}`
+      : `There is no command ${name}; there are ${groupNames(config, cwd).join(', ')}`,
+  )
+}
+
+/** The groups that have a command of that name, but for those that other packages offer: these are not loaded for it. */
+async function groupsWith(name: string, config: OrgdbConfig, cwd: string): Promise<readonly string[]> {
+  const own = await Promise.all(builtin.map((group) => group.load(cwd, config)))
+  const groups = [...own, ...(config.commands ?? [])]
+  return groups
+    .filter(({ commands }) => commands.some((command) => command.name === name))
+    .map((group) => group.name)
 }
 
 /** Of all groups that there are. */

@@ -11,8 +11,10 @@ export async function runCli(argv: readonly string[], host: CliHost): Promise<nu
     if (words.group === undefined || (words.group === 'help' && words.command === undefined)) {
       // Nothing but the help is loaded for it.
       const { explain } = await import('./explain.ts')
-      host.stdout.write(explain(host, globals))
-      return globals.help || words.group === 'help' ? exitCodes.done : exitCodes.failed
+      const isAsked = globals.help === true || words.group === 'help'
+      const stream = isAsked ? host.stdout : host.stderr
+      stream.write(explain(host, globals))
+      return isAsked ? exitCodes.done : exitCodes.failed
     }
     const { runCommand } = await import('./run-command.ts')
     return await runCommand(argv, words, host)
@@ -27,7 +29,7 @@ const refusals =
 async function report(error: unknown, { json = false, plain }: Globals, host: CliHost): Promise<number> {
   const { isDbError } = await import('@org/db-core')
   const isOwn = error instanceof UsageError || error instanceof RefusedError
-  if (!isDbError(error) && !isOwn) throw error
+  if (!isDbError(error) && !isOwn) return unexpected(error, json, host)
   const code = isDbError(error) ? error.code : error instanceof RefusedError ? 'REFUSED' : 'USAGE'
   if (json) {
     const shown = isDbError(error) ? error : { code, message: error.message }
@@ -39,4 +41,13 @@ async function report(error: unknown, { json = false, plain }: Globals, host: Cl
   }
   if (code === 'DB_MIGRATIONS_LOCKED') return exitCodes.busy
   return code === 'REFUSED' || refusals.test(code) ? exitCodes.refused : exitCodes.failed
+}
+
+/** A mistake of ours or of a command's: its own message is for people only, programs hear that it was one. */
+function unexpected(error: unknown, json: boolean, host: CliHost): number {
+  const name = error instanceof Error ? error.name : typeof error
+  const shown = { code: 'UNEXPECTED', message: `${name}: see standard error` }
+  if (json) host.stdout.write(`${JSON.stringify({ error: shown })}\n`)
+  host.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+  return exitCodes.failed
 }

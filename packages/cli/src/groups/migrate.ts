@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command, CommandAnswer, CommandCall, CommandGroup } from '@org/db-core/commands'
 import { assertEnvironment, markEnvironment, markedEnvironment } from '@org/db-core/environment'
-import { createMigrator, type Migrator, type Resolution } from '@org/db-migrations'
+import { createMigrator, type Migrator, type Resolution, type Strategy } from '@org/db-migrations'
 import type { OrgdbConfig } from '../config.ts'
 import { UsageError } from '../usage-error.ts'
 import { answers } from './answers.ts'
@@ -14,6 +14,7 @@ const shared = {
     type: 'string',
     description: 'default prisma/schema if it is there, else prisma/schema.prisma',
   },
+  wait: { type: 'number', description: 'longest wait for another runner, in seconds; default 60' },
 } as const
 
 type Run = (migrator: Migrator, call: CommandCall) => Promise<CommandAnswer>
@@ -24,6 +25,17 @@ type Given = Omit<Command, 'run'> & {
 }
 
 const to = { to: { type: 'string', description: 'up to this migration' } } as const
+const strategy = {
+  'rollback-support': {
+    type: 'boolean',
+    description: 'every migration needs a rollback.sql, or says there is none',
+  },
+  'zero-downtime': {
+    type: 'boolean',
+    description: 'contract steps wait until their expand steps are finished',
+  },
+  'no-data-scripts': { type: 'boolean', description: 'leave data.ts for a later deployment' },
+} as const
 
 const commands: readonly Given[] = [
   {
@@ -57,16 +69,16 @@ const commands: readonly Given[] = [
     name: 'plan',
     reads: true,
     description: 'what is pending, statement by statement, with locks and sizes',
-    run: async (migrator) => answers.planned(await migrator.plan()),
+    options: { ...to, 'no-data-scripts': strategy['no-data-scripts'] },
+    run: async (migrator, call) => answers.planned(await migrator.plan(upTo(call))),
   },
   {
     name: 'deploy',
     description: 'apply what is pending',
-    options: { ...to, 'dry-run': { type: 'boolean', description: 'the same as plan' } },
+    options: { ...to, ...strategy, 'dry-run': { type: 'boolean', description: 'the same as plan' } },
     async run(migrator, call) {
-      if (call.options['dry-run']) return answers.planned(await migrator.plan())
-      const last = text(call, 'to')
-      const deployed = answers.deployed(await migrator.deploy(last === undefined ? {} : { to: last }))
+      if (call.options['dry-run']) return answers.planned(await migrator.plan(upTo(call)))
+      const deployed = answers.deployed(await migrator.deploy(upTo(call)))
       const { environment } = call.config
       const sql = await call.sql()
       if (environment !== undefined && (await markedEnvironment(sql)) === undefined) {
@@ -168,6 +180,27 @@ function text({ options }: CommandCall, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
+function upTo(call: CommandCall): { readonly to?: string } {
+  const last = text(call, 'to')
+  return last === undefined ? {} : { to: last }
+}
+
+/** What the configuration's strategy says, with what the command line asks for on top. */
+function strategyOf({ options }: CommandCall, usual: Strategy | undefined): Strategy {
+  return {
+    ...usual,
+    ...(options['rollback-support'] === true && { rollbackSupport: true }),
+    ...(options['zero-downtime'] === true && { zeroDowntime: true }),
+    ...(options['no-data-scripts'] === true && { dataScripts: false }),
+  }
+}
+
+function runnerWaitMs({ options: { wait } }: CommandCall): number | undefined {
+  if (typeof wait !== 'number') return undefined
+  if (!(wait >= 0)) throw new UsageError('--wait is no number of seconds from 0 on')
+  return wait * 1_000
+}
+
 /** `orgdb migrate …`: each command is one method of the migrator. */
 export function migrateGroup(cwd: string, { migrations = {} }: OrgdbConfig): CommandGroup {
   const open = (call: CommandCall): Migrator => {
@@ -175,11 +208,13 @@ export function migrateGroup(cwd: string, { migrations = {} }: OrgdbConfig): Com
       text(call, 'prisma-schema') ??
       migrations.prismaSchema ??
       (existsSync(resolve(cwd, 'prisma/schema')) ? 'prisma/schema' : 'prisma/schema.prisma')
+    const waitMs = runnerWaitMs(call)
     return createMigrator({
       ...call.config,
       directory: resolve(cwd, text(call, 'directory') ?? migrations.directory ?? 'prisma/migrations'),
       prismaSchema: resolve(cwd, prismaSchema),
-      ...(migrations.strategy && { strategy: migrations.strategy }),
+      strategy: strategyOf(call, migrations.strategy),
+      ...(waitMs !== undefined && { runnerWaitMs: waitMs }),
       ...(migrations.packages && { packages: migrations.packages }),
       onProgress(event) {
         const line = progressLine(event)
