@@ -27,7 +27,10 @@ export const question: Question = {
       closing.push(() => replica.stop())
       const loader = createDatabase({ url: primary.url, client: (adapter) => new PrismaClient({ adapter }) })
       await loader.sql.query(
-        await readFile(new URL(import.meta.resolve('@org/prisma/migrations/0001_init.sql')), 'utf8'),
+        await readFile(
+          new URL(import.meta.resolve('@org/prisma/migrations/0001_init/migration.sql')),
+          'utf8',
+        ),
       )
       await loader.sql.query(
         `INSERT INTO users (email, name) SELECT 'user-' || n, 'User ' || n FROM generate_series(1, ${userCount}) AS n`,

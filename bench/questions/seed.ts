@@ -5,7 +5,7 @@ import { runSeedChild, type SeedWay } from '../src/seed-rows.ts'
 
 const many = 1_000_000
 /** Prisma's rate does not depend on how many follow; a million would take minutes. */
-const some = 200_000
+const some = 100_000
 
 export const question: Question = {
   title: `${many.toLocaleString('en-US')} generated rows of 9 columns into a table, each in a process of its own.`,

@@ -52,7 +52,7 @@ export const question: Question = {
 async function load(url: string): Promise<void> {
   const pool = new pg.Pool({ connectionString: url, max: 1 })
   await pool.query(
-    await readFile(new URL(import.meta.resolve('@org/prisma/migrations/0005_extras.sql')), 'utf8'),
+    await readFile(new URL(import.meta.resolve('@org/prisma/migrations/0005_extras/migration.sql')), 'utf8'),
   )
   await pool.query(
     `INSERT INTO folder (path, deleted_at) SELECT '/folder/' || n, CASE WHEN n % 10 = 0 THEN now() END

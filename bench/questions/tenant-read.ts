@@ -60,7 +60,7 @@ interface Urls {
 
 async function load(owner: string): Promise<Urls> {
   const pool = new pg.Pool({ connectionString: owner, max: 1 })
-  const tables = new URL(import.meta.resolve('@org/prisma/migrations/0003_tenant.sql'))
+  const tables = new URL(import.meta.resolve('@org/prisma/migrations/0003_tenant/migration.sql'))
   await pool.query(await readFile(tables, 'utf8'))
   await pool.query(
     `INSERT INTO task (tenant_id, title, points)

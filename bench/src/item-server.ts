@@ -27,7 +27,7 @@ export async function startItemServer(options: { readonly filled: boolean }): Pr
   try {
     const { url } = await server.createDatabase({ name: 'bench' })
     const pool = new pg.Pool({ connectionString: url, max: 1 })
-    const table = new URL(import.meta.resolve('@org/prisma/migrations/0002_bench.sql'))
+    const table = new URL(import.meta.resolve('@org/prisma/migrations/0002_bench/migration.sql'))
     await pool.query(await readFile(table, 'utf8'))
     if (options.filled) for (const statement of fillItems) await pool.query(statement)
     await pool.query('CHECKPOINT')

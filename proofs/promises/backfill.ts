@@ -33,7 +33,10 @@ interface World {
 
 export const prove: Prove = async ({ scale, report, signal }) => {
   await using server = await startPostgres()
-  const setup = await readFile(new URL(import.meta.resolve('@org/prisma/migrations/0001_init.sql')), 'utf8')
+  const setup = await readFile(
+    new URL(import.meta.resolve('@org/prisma/migrations/0001_init/migration.sql')),
+    'utf8',
+  )
   const checks: Check[] = []
   for (let run = 1; run <= scales[scale].runs; run += 1) {
     signal.throwIfAborted()

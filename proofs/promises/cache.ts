@@ -68,7 +68,7 @@ async function fill(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   try {
-    const migration = new URL(import.meta.resolve('@org/prisma/migrations/0001_init.sql'))
+    const migration = new URL(import.meta.resolve('@org/prisma/migrations/0001_init/migration.sql'))
     await client.query(await readFile(migration, 'utf8'))
     await client.query(`INSERT INTO users (email) SELECT 'user' || n FROM generate_series(1, ${userCount}) n`)
     await client.query(

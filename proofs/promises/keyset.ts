@@ -29,7 +29,7 @@ export const prove: Prove = async ({ scale, report, signal }) => {
     metadata,
     client: (adapter) => new PrismaClient({ adapter }),
   })
-  const tables = new URL(import.meta.resolve('@org/prisma/migrations/0005_extras.sql'))
+  const tables = new URL(import.meta.resolve('@org/prisma/migrations/0005_extras/migration.sql'))
   await db.sql.query(await readFile(tables, 'utf8'))
   const random = seeded(1)
   const wrong: string[] = []

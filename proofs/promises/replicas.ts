@@ -26,7 +26,7 @@ export const prove: Prove = async ({ scale, report, signal }) => {
   await using db = open(primary, replicas)
   await using other = open(primary, replicas)
   await db.sql.query(
-    await readFile(new URL(import.meta.resolve('@org/prisma/migrations/0001_init.sql')), 'utf8'),
+    await readFile(new URL(import.meta.resolve('@org/prisma/migrations/0001_init/migration.sql')), 'utf8'),
   )
   await Promise.all(replicas.map((replica) => replica.catchUp()))
   await Promise.all([db.connect(), other.connect()])

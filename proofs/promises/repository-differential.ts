@@ -39,7 +39,10 @@ export const prove: Prove = async ({ scale, report, signal }) => {
     }
   }
 
-  const types = await readFile(new URL(import.meta.resolve('@org/prisma/migrations/0004_types.sql')), 'utf8')
+  const types = await readFile(
+    new URL(import.meta.resolve('@org/prisma/migrations/0004_types/migration.sql')),
+    'utf8',
+  )
   report.progress('every type that Prisma maps')
   await compare(
     'types',

@@ -8,7 +8,7 @@ let opened: CachedDatabase
 beforeAll(async () => {
   const read = (name: string) =>
     readFile(new URL(`../../../prisma/migrations/${name}`, import.meta.url), 'utf8')
-  const setup = `${await read('0001_init.sql')}\n${await read('0003_tenant.sql')}\n${await read('0005_extras.sql')}`
+  const setup = `${await read('0001_init/migration.sql')}\n${await read('0003_tenant/migration.sql')}\n${await read('0005_extras/migration.sql')}`
   database = await testDatabase({ name: 'cache-cascades', setup })
   opened = openCached(database.url)
 })

@@ -10,7 +10,7 @@ let replica: ReplicaServer
 let opened: CachedDatabase
 beforeAll(async () => {
   primary = await startPostgres()
-  const migration = new URL('../../../prisma/migrations/0001_init.sql', import.meta.url)
+  const migration = new URL('../../../prisma/migrations/0001_init/migration.sql', import.meta.url)
   const { plain, close } = openCached(primary.url)
   await plain.sql.query(await readFile(migration, 'utf8'))
   await plain.user.create({ data: { email: 'ada', name: 'old' } })

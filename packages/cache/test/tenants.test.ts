@@ -14,7 +14,7 @@ let url: string
 beforeAll(async () => {
   const read = (name: string) =>
     readFile(new URL(`../../../prisma/migrations/${name}`, import.meta.url), 'utf8')
-  const setup = `${await read('0001_init.sql')}\n${await read('0003_tenant.sql')}`
+  const setup = `${await read('0001_init/migration.sql')}\n${await read('0003_tenant/migration.sql')}`
   database = await testDatabase({ name: 'cache-tenants', setup })
   const role = `cache_${new URL(database.url).pathname.slice(1)}`.slice(0, 60).replaceAll(/[^a-z0-9_]/g, '_')
   const { plain, close } = openCached(database.url)

@@ -33,8 +33,15 @@ export async function confirmed(danger: Danger, host: CliHost): Promise<string> 
 async function ask({ stdin, stderr }: CliHost, command: string): Promise<string> {
   if (!stdin.isTTY) throw new UsageError(`${command} needs --confirm NAME, the name of the database`)
   const lines = createInterface({ input: stdin, output: stderr as NodeJS.WritableStream })
+  // Ctrl-C and Ctrl-D at the question: without these it would wait for ever.
+  const given = new AbortController()
+  lines.once('SIGINT', () => given.abort())
+  lines.once('close', () => given.abort())
   try {
-    return (await lines.question('Data will be lost. Type the name of the database: ')).trim()
+    const question = 'Data will be lost. Type the name of the database: '
+    return (await lines.question(question, { signal: given.signal })).trim()
+  } catch (cause) {
+    throw new RefusedError('Not confirmed', { cause })
   } finally {
     lines.close()
   }

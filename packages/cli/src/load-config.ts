@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { CommandGroup } from '@org/db-core/commands'
 import type { OrgdbConfig } from './config.ts'
@@ -51,16 +51,30 @@ async function tsx(cwd: string): Promise<Tsx> {
   throw new UsageError('This Node.js reads no TypeScript: install tsx beside orgdb.config.ts')
 }
 
-/** The URL of an optional package, as the project has it, else as we have it. */
+/** The URL of an optional package's entry, as `import` finds it: as the project has it, else as we have it. */
 export function resolveFrom(name: string, cwd: string): string | undefined {
+  const parts = name.split('/')
+  const owner = parts.splice(0, name.startsWith('@') ? 2 : 1).join('/')
   for (const from of [join(cwd, 'package.json'), import.meta.url]) {
     try {
-      return pathToFileURL(createRequire(from).resolve(name)).href
+      const manifest = createRequire(from).resolve(`${owner}/package.json`)
+      const { exports = {} } = JSON.parse(readFileSync(manifest, 'utf8')) as { exports?: Target }
+      const target = targetOf((exports as Readonly<Record<string, Target>>)[['.', ...parts].join('/')])
+      if (target !== undefined) return pathToFileURL(join(dirname(manifest), target)).href
     } catch {
       // Not installed there.
     }
   }
   return undefined
+}
+
+/** What a manifest says of an entry: a file, or one for each condition. */
+type Target = string | { readonly [condition: string]: Target } | undefined
+
+function targetOf(target: Target): string | undefined {
+  if (typeof target !== 'object') return target
+  const found = ['import', 'node', 'default'].find((condition) => condition in target)
+  return found === undefined ? undefined : targetOf(target[found])
 }
 
 /** A CommonJS module that was compiled from an ES module has its default one level deeper. */
@@ -100,7 +114,9 @@ export function contributors(cwd: string): readonly Contributor[] {
             group: name.slice('@org/db-'.length),
             description,
             async load() {
-              const module: unknown = await import(pathToFileURL(require.resolve(`${name}/commands`)).href)
+              const url = resolveFrom(`${name}/commands`, cwd)
+              if (url === undefined) return undefined
+              const module: unknown = await import(url)
               return (module as { readonly commands?: CommandGroup }).commands
             },
           },

@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest'
 import { orgdb, project, stage } from './support/stage.ts'
 
 const tables = async (): Promise<string> =>
-  readFile(new URL('../../../prisma/migrations/0003_tenant.sql', import.meta.url), 'utf8')
+  readFile(new URL('../../../prisma/migrations/0003_tenant/migration.sql', import.meta.url), 'utf8')
 
 describe('commands of packages', () => {
   it('seeds all, one organisation, validates and cleans', async () => {
@@ -41,6 +41,8 @@ describe('commands of packages', () => {
     const clean = (types: string, ...more: readonly string[]) =>
       orgdb(['seed', 'clean', '--url', here.url, ...more], { cwd: project, types })
     expect(await clean('wrong')).toMatchObject({ exitCode: 3 })
+    // The end of the input, as Ctrl-D gives it.
+    expect(await clean('')).toMatchObject({ exitCode: 3 })
     expect(await clean(here.name)).toMatchObject({ exitCode: 0 })
     expect(await clean(here.name, '--yes', '--environment', 'staging')).toMatchObject({
       exitCode: 3,
@@ -179,6 +181,9 @@ describe('orgdb migrate deploy', () => {
     await here.orgdb('migrate', 'deploy', '--environment', 'staging')
     expect(await here.sql('SELECT name FROM orgdb.environment')).toEqual([{ name: 'staging' }])
     expect(await here.orgdb('migrate', 'deploy')).toMatchObject({ exitCode: 3 })
+    const reset = ['migrate', 'reset', '--environment', 'staging', '--confirm', here.name] as const
+    expect(await here.orgdb(...reset)).toMatchObject({ exitCode: 0 })
+    expect(await here.sql('SELECT name FROM orgdb.environment')).toEqual([{ name: 'staging' }])
   })
 })
 

@@ -21,7 +21,10 @@ const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 let database: TestDatabase
 beforeAll(async () => {
   database = await freshDatabase()
-  const tables = await readFile(new URL('../../../prisma/migrations/0001_init.sql', import.meta.url), 'utf8')
+  const tables = await readFile(
+    new URL('../../../prisma/migrations/0001_init/migration.sql', import.meta.url),
+    'utf8',
+  )
   for (const tenant of tenants) {
     const schema = quoted(tenantSchema.of(tenant))
     await asSuperuser(database.url, `CREATE SCHEMA ${schema}; SET search_path = ${schema}; ${tables}`)

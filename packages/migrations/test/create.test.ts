@@ -57,7 +57,9 @@ describe('create', () => {
 
   it('compares with a replay of the folder where its last migration was not made here', async () => {
     await using folder = await project({
-      '1_theirs': 'CREATE TABLE "Film" (id serial PRIMARY KEY, title text NOT NULL);',
+      // Constraints that Prisma's schema can't say are read by its engine, too.
+      '1_theirs':
+        'CREATE TABLE "Film" (id serial PRIMARY KEY, title text NOT NULL CHECK (length(title) > 0), EXCLUDE USING btree (title WITH =));',
     })
     const migrator = folder.migrator(await withSchema(folder, `${film}  year Int?\n}`))
     const created = await migrator.create({ name: 'year' })

@@ -18,7 +18,7 @@ beforeAll(async () => {
   fed = await fedDatabase({
     models: { Snow: { before: true }, Odd: { before: true }, Assortment: { omit: ['money', 'xml'] } },
   })
-  for (const name of ['0004_types.sql', '0006_keys.sql']) {
+  for (const name of ['0004_types/migration.sql', '0006_keys/migration.sql']) {
     await fed.db.sql.query(
       await readFile(new URL(`../../../prisma/migrations/${name}`, import.meta.url), 'utf8'),
     )

@@ -93,7 +93,7 @@ describe('row changes by log', () => {
 
   it('hold the same values as by trigger, of every type, of large ones too that did not change', async () => {
     const types = await readFile(
-      new URL('../../../prisma/migrations/0004_types.sql', import.meta.url),
+      new URL('../../../prisma/migrations/0004_types/migration.sql', import.meta.url),
       'utf8',
     )
     const large = 'x'.repeat(20_000)

@@ -13,7 +13,7 @@ let database: TestDatabase
 let db: Database<PrismaClient>
 
 const setup = async (): Promise<string> => {
-  const names = ['0001_init.sql', '0003_tenant.sql', '0004_types.sql']
+  const names = ['0001_init/migration.sql', '0003_tenant/migration.sql', '0004_types/migration.sql']
   const read = (name: string): Promise<string> =>
     readFile(new URL(`../../../prisma/migrations/${name}`, import.meta.url), 'utf8')
   return (await Promise.all(names.map(read))).join('\n')

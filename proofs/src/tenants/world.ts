@@ -34,7 +34,7 @@ export async function createWorld({ url, tenants, rows, idle }: WorldOptions): P
   const pool = new pg.Pool({ connectionString: url, max: 2 })
   const sql = async (text: string): Promise<readonly Record<string, unknown>[]> =>
     (await pool.query(text)).rows
-  const tables = new URL(import.meta.resolve('@org/prisma/migrations/0003_tenant.sql'))
+  const tables = new URL(import.meta.resolve('@org/prisma/migrations/0003_tenant/migration.sql'))
   await sql(await readFile(tables, 'utf8'))
   await sql(rowSecurityPolicies({ metadata, ...settings }))
   await sql(`INSERT INTO region VALUES ('r1', 'one'), ('r2', 'two'), ('r3', 'three')`)

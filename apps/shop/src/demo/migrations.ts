@@ -5,8 +5,11 @@ const directory = new URL('../../../../prisma/migrations/', import.meta.url)
 
 /** The SQL of all migrations of the workspace, in their order. */
 export async function readMigrations(): Promise<string> {
-  const names = (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort()
-  const texts = await Promise.all(names.map((name) => readFile(new URL(name, directory), 'utf8')))
+  const entries = await readdir(directory, { withFileTypes: true })
+  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
+  const texts = await Promise.all(
+    names.sort().map((name) => readFile(new URL(`${name}/migration.sql`, directory), 'utf8')),
+  )
   return texts.join('\n')
 }
 

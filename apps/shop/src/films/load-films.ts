@@ -1,6 +1,6 @@
 import { Prisma } from '@org/prisma'
 import type { Shop } from '../shop.ts'
-import type { FilmData } from './clean-film.ts'
+import type { CleanedRow, FilmData } from './clean-film.ts'
 import { cleanList } from './clean-list.ts'
 import { type LoadReport, reportOf } from './load-report.ts'
 
@@ -21,14 +21,7 @@ export async function loadFilms({ db, films }: Shop, options: LoadOptions): Prom
   const cleaned = cleanList(rows)
   const loaded = await db.transaction(async () => {
     await db.filmSource.createMany({
-      data: cleaned.map(({ row, data, corrections, doubts, rejected }) => ({
-        row,
-        // A row that is JSON null would otherwise become a missing value.
-        data: data === null ? Prisma.JsonNull : (data as object),
-        corrections: [...corrections],
-        doubts: [...doubts],
-        rejected: rejected ? [rejected.reason, rejected.detail].filter(Boolean).join(': ') : null,
-      })),
+      data: cleaned.map(toSource),
       skipDuplicates: true,
     })
     return films.addMissing(
@@ -36,4 +29,16 @@ export async function loadFilms({ db, films }: Shop, options: LoadOptions): Prom
     )
   })
   return reportOf(cleaned, loaded)
+}
+
+/** The row as it came and what became of it, as `film_source` has it. */
+export function toSource({ row, data, corrections, doubts, rejected }: CleanedRow) {
+  return {
+    row,
+    // A row that is JSON null would otherwise become a missing value.
+    data: data === null ? Prisma.JsonNull : (data as object),
+    corrections: [...corrections],
+    doubts: [...doubts],
+    rejected: rejected ? [rejected.reason, rejected.detail].filter(Boolean).join(': ') : null,
+  }
 }

@@ -8,7 +8,7 @@ import { type CacheInterceptor, type CacheInterceptorOptions, cache, memoryDrive
 
 /** A fresh database with the workspace's tables. */
 export async function freshDatabase(): Promise<TestDatabase> {
-  const migration = new URL('../../../../prisma/migrations/0001_init.sql', import.meta.url)
+  const migration = new URL('../../../../prisma/migrations/0001_init/migration.sql', import.meta.url)
   return testDatabase({ name: 'cache', setup: await readFile(migration, 'utf8') })
 }
 

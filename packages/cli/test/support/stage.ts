@@ -30,7 +30,7 @@ export async function orgdb(argv: readonly string[], options: RunOptions = {}): 
   const { env = {}, types, cwd, signal, onProgress } = options
   const out: string[] = []
   const err: string[] = []
-  const stdin = Readable.from(types === undefined ? [] : [`${types}\n`]) as NodeJS.ReadableStream
+  const stdin = Readable.from(types ? [`${types}\n`] : []) as NodeJS.ReadableStream
   const exitCode = await runCli(argv, {
     env,
     stdout: { write: (text) => out.push(text) },

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { type TestDatabase, testDatabase } from '@org/db-testing'
 import type { Prisma, PrismaClient } from '@org/prisma'
 
-const migrations = ['0001_init.sql', '0004_types.sql']
+const migrations = ['0001_init/migration.sql', '0004_types/migration.sql']
 
 /** A fresh database with a table that has a column of every type. */
 export async function assortmentDatabase(): Promise<TestDatabase> {

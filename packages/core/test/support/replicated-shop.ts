@@ -19,7 +19,7 @@ export async function startReplicatedShop(count: number): Promise<ReplicatedShop
   const primary = await startPostgres()
   await sql(
     primary.url,
-    await readFile(new URL('../../../../prisma/migrations/0001_init.sql', import.meta.url), 'utf8'),
+    await readFile(new URL('../../../../prisma/migrations/0001_init/migration.sql', import.meta.url), 'utf8'),
   )
   const replicas: ReplicaServer[] = []
   for (let index = 0; index < count; index++) replicas.push(await startReplica(primary))

@@ -7,7 +7,7 @@ import { metadata } from '@org/prisma/metadata'
 export type TestClient = Database<PrismaClient>
 
 const setup = (): Promise<string> =>
-  readFile(new URL('../../../../prisma/migrations/0001_init.sql', import.meta.url), 'utf8')
+  readFile(new URL('../../../../prisma/migrations/0001_init/migration.sql', import.meta.url), 'utf8')
 
 /** A fresh database with the workspace's tables. */
 export async function freshDatabase(): Promise<TestDatabase> {

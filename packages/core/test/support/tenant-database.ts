@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { type TestDatabase, testDatabase } from '@org/db-testing'
 import pg from 'pg'
 
-const migrations = ['0001_init.sql', '0003_tenant.sql']
+const migrations = ['0001_init/migration.sql', '0003_tenant/migration.sql']
 
 /** A fresh database with the workspace's tables, those of tenants included. */
 export async function tenantDatabase(): Promise<TestDatabase> {

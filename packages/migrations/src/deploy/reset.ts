@@ -1,4 +1,4 @@
-import { assertEnvironment } from '@org/db-core/environment'
+import { assertEnvironment, markEnvironment, markedEnvironment } from '@org/db-core/environment'
 import { MigrationError } from '../errors.ts'
 import { withLock } from '../lock.ts'
 import type { Settings } from '../options.ts'
@@ -29,6 +29,7 @@ export async function reset(settings: Settings, { confirm }: ResetOptions): Prom
         throw new MigrationError('DB_MIGRATIONS_REFUSED', 'The name given is not that of the database')
       }
       await assertEnvironment(sql, settings.environment)
+      const marked = await markedEnvironment(sql)
       const schemas = await sql.query<{ name: string }>(
         `SELECT nspname AS name FROM pg_namespace
           WHERE nspname NOT IN ('pg_catalog', 'information_schema') AND nspname NOT LIKE 'pg\\_t%'`,
@@ -39,6 +40,7 @@ export async function reset(settings: Settings, { confirm }: ResetOptions): Prom
           "CREATE SCHEMA public; COMMENT ON SCHEMA public IS 'standard public schema'; GRANT USAGE ON SCHEMA public TO PUBLIC",
         )
       })
+      if (marked) await markEnvironment(sql, marked)
     }),
   )
   return deploy(settings)

@@ -1,7 +1,7 @@
 /** Prisma's numbers for the types of columns, of those that the engine's catalog queries return. */
 const columnTypes: Readonly<Record<number, number>> = {
   16: 5, // bool
-  18: 7, // "char", which adapter-pg has no number for
+  18: 6, // "char"
   19: 7, // name
   20: 1, // int8
   21: 0, // int2

@@ -29,7 +29,7 @@ export async function fedDatabase(
   config: Omit<Partial<DatabaseOptions<PrismaClient>>, 'url' | 'client'> = {},
   server?: PostgresServer,
 ): Promise<FedDatabase> {
-  const migration = new URL('../../../../prisma/migrations/0001_init.sql', import.meta.url)
+  const migration = new URL('../../../../prisma/migrations/0001_init/migration.sql', import.meta.url)
   const template = { name: 'outbox', setup: await readFile(migration, 'utf8') }
   const database = server
     ? await (await server.template(template)).createDatabase()

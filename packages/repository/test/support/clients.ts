@@ -6,7 +6,7 @@ import { metadata } from '@org/prisma/metadata'
 import { PrismaPg } from '@prisma/adapter-pg'
 
 const setup = (): Promise<string> =>
-  readFile(new URL('../../../../prisma/migrations/0001_init.sql', import.meta.url), 'utf8')
+  readFile(new URL('../../../../prisma/migrations/0001_init/migration.sql', import.meta.url), 'utf8')
 
 /** One database with the workspace's tables, and the clients of each kind on it. */
 export interface TestClients {

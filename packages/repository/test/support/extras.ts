@@ -16,7 +16,7 @@ export interface Extras {
 
 export async function openExtras(options: Partial<DatabaseOptions<PrismaClient>> = {}): Promise<Extras> {
   const setup = await readFile(
-    new URL('../../../../prisma/migrations/0005_extras.sql', import.meta.url),
+    new URL('../../../../prisma/migrations/0005_extras/migration.sql', import.meta.url),
     'utf8',
   )
   const database = await testDatabase({ name: 'extras', setup })

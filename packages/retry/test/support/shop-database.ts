@@ -11,19 +11,19 @@ const migration = (name: string): Promise<string> =>
 
 /** A fresh database with the workspace's tables. */
 export async function freshDatabase(): Promise<TestDatabase> {
-  return testDatabase({ name: 'workspace', setup: await migration('0001_init.sql') })
+  return testDatabase({ name: 'workspace', setup: await migration('0001_init/migration.sql') })
 }
 
 /** Creates the workspace's tables on a server of a test's own. */
 export async function createTables(url: string): Promise<void> {
   await using db = open(url)
-  await db.sql.query(await migration('0001_init.sql'))
+  await db.sql.query(await migration('0001_init/migration.sql'))
 }
 
 /** Adds the tables of tenants. */
 export async function createTenantTables(url: string): Promise<void> {
   await using db = open(url)
-  await db.sql.query(await migration('0003_tenant.sql'))
+  await db.sql.query(await migration('0003_tenant/migration.sql'))
 }
 
 /** Opens a database object on it. */

@@ -23,7 +23,7 @@ export interface SagaDatabase extends Process {
 }
 
 export async function sagaDatabase(options: SagasOptions, config: Config = {}): Promise<SagaDatabase> {
-  const migration = new URL('../../../../prisma/migrations/0001_init.sql', import.meta.url)
+  const migration = new URL('../../../../prisma/migrations/0001_init/migration.sql', import.meta.url)
   const database = await testDatabase({ name: 'saga', setup: await readFile(migration, 'utf8') })
   const opened: Database<PrismaClient>[] = []
   function open(given: SagasOptions, more: Config): Process {

@@ -70,8 +70,9 @@ CREATE TABLE "keyword" (
 CREATE TABLE "_DocumentToKeyword" (
   "A" INTEGER NOT NULL REFERENCES "document" ON DELETE CASCADE ON UPDATE CASCADE,
   "B" TEXT NOT NULL REFERENCES "keyword" ON DELETE CASCADE ON UPDATE CASCADE,
-  PRIMARY KEY ("A", "B")
+  CONSTRAINT "_DocumentToKeyword_AB_pkey" PRIMARY KEY ("A", "B")
 );
+CREATE INDEX "_DocumentToKeyword_B_index" ON "_DocumentToKeyword" ("B");
 
 CREATE TABLE "attachment" (
   "id" SERIAL PRIMARY KEY,

@@ -1,0 +1,2 @@
+-- Loses all rows of these tables.
+DROP TABLE "bench_item";

@@ -1,0 +1,3 @@
+-- Loses all rows of these tables.
+DROP TABLE odd;
+DROP TABLE snow;
