@@ -52,10 +52,10 @@ describe('layers', () => {
     ])
   })
 
-  it('lets the command line use migrations, and nothing else of layer 1', () => {
+  it('lets the command line use migrations and the servers of tests, and nothing else', () => {
     const dependencies = { '@org/db-core': '*', '@org/db-migrations': '*', '@org/db-seed': '*' }
     expect(problemsOf({ name: '@org/db-cli', dependencies }, '')).toEqual([
-      'package.json: depends on @org/db-seed, but @org/db-cli may use @org/db-core and @org/db-migrations',
+      'package.json: depends on @org/db-seed, but @org/db-cli may use @org/db-core and @org/db-migrations and @org/db-testing',
     ])
   })
 })

@@ -1,6 +1,5 @@
 import { rowSecurityPolicies, tenancy } from '@org/db-core/tenancy'
 import {
-  killBackends,
   type PostgresServer,
   type ReplicaServer,
   startPostgres,
@@ -11,6 +10,7 @@ import { metadata } from '@org/prisma/metadata'
 import { sharedModels as shared } from '@org/prisma/shared-models'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Retry, retry } from '../src/index.ts'
+import { killWhile } from './support/kill-while.ts'
 import { createTables, createTenantTables, open, type TestClient } from './support/shop-database.ts'
 
 const names = { setting: 'app.tenant', bypassSetting: 'app.bypass' }
@@ -92,7 +92,7 @@ describe('with row-level security', () => {
       db.run({ tenant }, () =>
         db.transaction(async () => {
           await db.task.create({ data: { tenantId: tenant, title: 'x' } })
-          await db.$queryRaw`SELECT 1 AS one FROM pg_sleep(0.02)`
+          await db.$queryRaw`SELECT 1 AS one FROM pg_sleep(0.1)`
           return (await db.sql.query<{ tenant_id: string }>('SELECT tenant_id FROM task')).map(
             (row) => row.tenant_id,
           )
@@ -100,10 +100,10 @@ describe('with row-level security', () => {
       )
     const tenants = Array.from({ length: 20 }, (_, index) => `rls-${index}`)
     const work = Promise.all(tenants.map(run))
-    for (let kill = 0; kill < 4; kill += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 20))
-      await killBackends(primary.url, { limit: 2, where: "usename = 'clerk'" })
-    }
+    await killWhile(work, () => policy.metrics().retries < 3, {
+      url: primary.url,
+      where: "usename = 'clerk'",
+    })
     expect(await work).toEqual(tenants.map((tenant) => [tenant]))
     expect(policy.metrics().recovered).toBeGreaterThan(0)
   })

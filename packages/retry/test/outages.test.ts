@@ -9,6 +9,7 @@ import {
 import { missingServer } from '@org/db-testing/vitest'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Retry, retry, retrying } from '../src/index.ts'
+import { killWhile } from './support/kill-while.ts'
 import { createTables, open, type TestClient } from './support/shop-database.ts'
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
@@ -89,14 +90,11 @@ describe('a backend that is killed', () => {
     const run = (index: number) =>
       db.transaction(async () => {
         await db.user.create({ data: { email: `user ${index}` } })
-        await db.$queryRaw`SELECT 1 AS one FROM pg_sleep(0.02)`
+        await db.$queryRaw`SELECT 1 AS one FROM pg_sleep(0.1)`
         await db.user.update({ where: { email: `user ${index}` }, data: { name: 'done' } })
       })
     const work = Promise.all(Array.from({ length: 30 }, (_, index) => run(index)))
-    for (let kill = 0; kill < 5; kill += 1) {
-      await sleep(20)
-      await killBackends(url, { limit: 2 })
-    }
+    await killWhile(work, () => policy.metrics().retries < 3, { url })
     await work
     expect(await db.user.count({ where: { name: 'done' } })).toBe(30)
     expect(policy.metrics().recovered).toBeGreaterThan(0)
@@ -162,7 +160,7 @@ describe.skipIf(await missingServer('pgbouncer'))('behind PgBouncer', () => {
     const run = (index: number) =>
       pooled.transaction(async () => {
         await pooled.user.create({ data: { email: `user ${index}` } })
-        await pooled.$queryRaw`SELECT 1 AS one FROM pg_sleep(0.02)`
+        await pooled.$queryRaw`SELECT 1 AS one FROM pg_sleep(0.1)`
       })
     const work = Promise.all(Array.from({ length: 24 }, (_, index) => run(index)))
     for (let kill = 0; kill < 4; kill += 1) {
