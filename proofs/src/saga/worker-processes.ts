@@ -18,8 +18,9 @@ export interface WorkerSettings {
 
 /** Processes that see orders through, and can be killed. */
 export interface WorkerProcesses {
-  /** Kills one at random, as the kernel would, says which, and resolves when another one has taken its place. */
-  killOne(onDead: (worker: string) => void): Promise<void>
+  readonly ids: readonly string[]
+  /** Kills one as the kernel would, says when it is dead, and resolves when another one has taken its place. */
+  kill(id: string, onDead: () => void): Promise<void>
   stop(): Promise<void>
 }
 
@@ -37,13 +38,16 @@ export async function startWorkers(settings: WorkerSettings, count: number): Pro
   }
   const workers: WorkerProcess[] = await Promise.all(Array.from({ length: count }, start))
   return {
-    async killOne(onDead) {
-      const at = Math.floor(Math.random() * workers.length)
-      const [victim] = workers.splice(at, 1)
+    get ids() {
+      return workers.map(({ id }) => id)
+    },
+    async kill(id, onDead) {
+      const at = workers.findIndex((worker) => worker.id === id)
+      const [victim] = at < 0 ? [] : workers.splice(at, 1)
       if (!victim) return
       victim.child.kill('SIGKILL')
       await once(victim.child, 'exit')
-      onDead(victim.id)
+      onDead()
       workers.push(await start())
     },
     async stop() {
