@@ -25,7 +25,7 @@ it('reads every text as Decimal itself does', () => {
     '1e5',
   ]
   const check = (text: string) => {
-    const [own, theirs] = [parseDecimalText(text), new Decimal(text)]
+    const [own, theirs] = [parseDecimalText(Buffer.from(text), 0, text.length), new Decimal(text)]
     expect(Object.entries(own)).toStrictEqual(Object.entries(theirs))
     expect(own).toStrictEqual(theirs)
     expect(String(own.mul(3).plus('0.1'))).toBe(String(theirs.mul(3).plus('0.1')))

@@ -2,6 +2,7 @@ import pg from 'pg'
 import { currentContext, type DbContext } from '../context.ts'
 import { DatabaseError, type Outcome } from '../database-error.ts'
 import { requestCancel } from './cancel-request.ts'
+import { AnswerReader, type ReadConnection } from './fast/answer-reader.ts'
 import { queryWith, type Settings } from './preset-query.ts'
 
 /** How long the answer to a cancel request may take before the connection is given up. */
@@ -72,7 +73,10 @@ export function databaseClientClass(
 
     constructor(config?: string | pg.ClientConfig) {
       super(config)
-      const { connection } = this as unknown as { connection: Pick<NodeJS.EventEmitter, 'on'> }
+      const { connection } = this as unknown as {
+        connection: Pick<NodeJS.EventEmitter, 'on'> & ReadConnection
+      }
+      AnswerReader.attach(connection)
       connection.on('readyForQuery', ({ status }: { status: TransactionStatus }) => {
         this.transactionStatus = status
       })
@@ -119,7 +123,7 @@ export function databaseClientClass(
     run(statement: OwnStatement, context: DbContext): Promise<void> {
       const limits = limitsOf(queryTimeoutMs, context)
       if (limits.refusal) return Promise.reject(limits.refusal)
-      this.query(statement as never)
+      super.query(statement as never)
       return limit(this, statement.done, limits)
     }
 

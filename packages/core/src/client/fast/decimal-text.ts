@@ -32,18 +32,17 @@ const group = 7
  * Reads the server's text of a `numeric`. Decimal's own parser costs ten times as much, so that prices and amounts,
  * one to seven digits before the point and at most seven behind it, are put together here.
  */
-export function parseDecimalText(text: string): Decimal {
-  return (isLayoutKnown && usualDecimal(text)) || new Decimal(text)
+export function parseDecimalText(bytes: Buffer, from: number, to: number): Decimal {
+  return (isLayoutKnown && usualDecimal(bytes, from, to)) || new Decimal(bytes.toString('latin1', from, to))
 }
 
-function usualDecimal(text: string): Decimal | undefined {
-  const { length } = text
-  const isNegative = text.charCodeAt(0) === minus
-  const start = isNegative ? 1 : 0
+function usualDecimal(bytes: Buffer, from: number, to: number): Decimal | undefined {
+  const isNegative = bytes[from] === minus
+  const start = isNegative ? from + 1 : from
   let at = start
   let whole = 0
-  for (; at < length; at++) {
-    const code = text.charCodeAt(at)
+  for (; at < to; at++) {
+    const code = bytes[at] as number
     if (code === point) break
     if (code < zero || code > zero + 9 || at - start >= group) return undefined
     whole = whole * 10 + code - zero
@@ -52,10 +51,10 @@ function usualDecimal(text: string): Decimal | undefined {
   if (whole === 0) return undefined
   const exponent = at - start - 1
   let part = 0
-  const behind = length - at - 1
+  const behind = to - at - 1
   if (behind === 0 || behind > group) return undefined
-  for (at++; at < length; at++) {
-    const digit = text.charCodeAt(at) - zero
+  for (at++; at < to; at++) {
+    const digit = (bytes[at] as number) - zero
     if (digit < 0 || digit > 9) return undefined
     part = part * 10 + digit
   }
@@ -65,7 +64,7 @@ function usualDecimal(text: string): Decimal | undefined {
 
 /** Another version of the library may keep its numbers in another way. */
 const isLayoutKnown = ['1.5', '-1234567.0000001', '10.00', '7', '100', '99.90'].every((text) => {
-  const [own, theirs] = [usualDecimal(text), new Decimal(text)]
+  const [own, theirs] = [usualDecimal(Buffer.from(text), 0, text.length), new Decimal(text)]
   return (
     own !== undefined &&
     JSON.stringify(Object.entries(own).slice(1)) === JSON.stringify(Object.entries(theirs).slice(1)) &&

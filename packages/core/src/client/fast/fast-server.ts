@@ -2,7 +2,7 @@ import type { PoolMode } from '../../config.ts'
 import type { Pipeline } from '../pipeline.ts'
 import type { DatabasePool } from '../pool.ts'
 import type { StatementCounter } from '../statement-metrics.ts'
-import { undecodable } from './decoder.ts'
+import { columnText, type TakeRow } from './data-row.ts'
 import { createLane } from './lane.ts'
 import { createLookups, type Lookups, type Reach, type Send, type Ticket } from './lookups.ts'
 import { WireStatement } from './wire-statement.ts'
@@ -32,21 +32,21 @@ export function createFastServer(options: FastServerOptions): FastServer {
   const { pool, counter, mode, pipeline, client, isReplica } = options
   const lane = createLane(pool, mode)
 
-  const send: Send = async (prepared, values, reach) => {
-    const statement = await counter.measure(() => {
+  const send: Send = (prepared, values, reach, take) =>
+    counter.measure(() => {
       const { scope } = reach
       const open = scope?.connection
-      if (!scope || !open) return lane.run({ prepared, values, settings: settingsOf(reach) }, reach.context)
+      if (!scope || !open) {
+        return lane.run({ prepared, values, settings: settingsOf(reach), take }, reach.context)
+      }
       // The settings are those of BEGIN.
-      const run = async (): Promise<WireStatement> => {
-        const own = new WireStatement({ prepared, values, named: lane.named, settings: undefined })
-        await open.connection.run(own, reach.context)
-        return own
+      const run = (): Promise<void> => {
+        const { named } = lane
+        const own = new WireStatement({ prepared, values, named, settings: undefined, take })
+        return open.connection.run(own, reach.context)
       }
       return scope.gate.share(() => open.turnstile.pass(run))
     })
-    return statement.rows
-  }
   const lookups: Lookups = createLookups(send)
 
   return {
@@ -67,14 +67,23 @@ function settingsOf({ grant }: Reach): readonly (readonly [name: string, value: 
 
 async function answerAlone(ticket: Ticket, send: Send): Promise<void> {
   const { prepared, result } = ticket.plan
+  const rows: object[] = []
+  let count = 0
+  const take: TakeRow =
+    result === 'count'
+      ? (bytes, at) => {
+          count = Number(columnText(bytes, at))
+        }
+      : (bytes, at) => {
+          rows.push(prepared.decode(bytes, at))
+        }
   try {
-    const rows = await send(prepared, ticket.values, ticket)
-    if (result === 'rows') ticket.resolve(rows.map((raw) => prepared.decode(raw)))
-    else if (result === 'count') ticket.resolve(Number(rows[0]?.[0] ?? 0))
-    else ticket.resolve(rows[0] ? prepared.decode(rows[0]) : null)
+    await send(prepared, ticket.values, ticket, take)
   } catch (error) {
     ticket.reject(error)
+    return
   }
+  ticket.resolve(result === 'rows' ? rows : result === 'count' ? count : (rows[0] ?? null))
 }
 
 /** What the server says of a prepared statement that it has forgotten, has twice, or whose table has changed. */
@@ -83,9 +92,4 @@ const stale: ReadonlySet<unknown> = new Set(['26000', '42P05', '0A000'])
 /** Whether the server does not know the statement any more as it was prepared. */
 export function isStale(error: unknown): boolean {
   return stale.has((error as { readonly code?: unknown }).code)
-}
-
-/** Whether the rows hold something that only Prisma can read, or has an error for. */
-export function isUnreadable(error: unknown): boolean {
-  return error === undecodable || error instanceof SyntaxError
 }

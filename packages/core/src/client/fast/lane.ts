@@ -1,7 +1,7 @@
 import type { PoolMode } from '../../config.ts'
 import { type DbContext, restoreContext } from '../../context.ts'
 import { type DatabasePool, isOrdinary, type PooledClient } from '../pool.ts'
-import { undecodable } from './decoder.ts'
+import { isUnreadable } from './decoder.ts'
 import { type WireOptions, WireStatement } from './wire-statement.ts'
 
 interface Leased {
@@ -11,7 +11,7 @@ interface Leased {
 
 /** Runs statements on connections of the pool. */
 export interface Lane {
-  run(options: Omit<WireOptions, 'named'>, context: DbContext): Promise<WireStatement>
+  run(options: Omit<WireOptions, 'named'>, context: DbContext): Promise<void>
   /** Whether connections can keep statements by name. */
   readonly named: boolean
 }
@@ -69,21 +69,16 @@ export function createLane(pool: DatabasePool, mode: () => PoolMode | 'detect'):
     return known === 'detect' ? learned === true : known !== 'transaction'
   }
 
-  async function on(
-    leased: Leased,
-    options: Omit<WireOptions, 'named'>,
-    context: DbContext,
-  ): Promise<WireStatement> {
+  async function on(leased: Leased, options: Omit<WireOptions, 'named'>, context: DbContext): Promise<void> {
     const statement = new WireStatement({ ...options, named: isNamed() })
     try {
       await leased.client.run(statement, context)
     } catch (error) {
-      leased.release(error !== undecodable && !isOrdinary(error))
+      leased.release(!isUnreadable(error) && !isOrdinary(error))
       throw error
     }
     if (learned !== undefined || mode() !== 'detect') keep(leased)
     else void learn(leased)
-    return statement
   }
 
   /** A pooler invents the process id that it tells; PostgreSQL itself does not, and keeps what has a name. */

@@ -1,10 +1,12 @@
 import type { DbContext } from '../../context.ts'
 import type { Grant } from '../row-security.ts'
 import type { TransactionScope } from '../transaction-scope.ts'
-import { undecodable } from './decoder.ts'
+import type { TakeRow } from './data-row.ts'
+import { isUnreadable } from './decoder.ts'
+import { FoundRows } from './found-rows.ts'
 import { arrayParameter } from './parameter.ts'
 import type { Merge, Plan } from './plan.ts'
-import type { Prepared, RawRow } from './prepared.ts'
+import type { Prepared } from './prepared.ts'
 
 /** On whose behalf a statement runs, and where. */
 export interface Reach {
@@ -21,8 +23,13 @@ export interface Ticket extends Reach {
   reject(error: unknown): void
 }
 
-/** Sends one statement and returns its rows. */
-export type Send = (prepared: Prepared, values: readonly string[], reach: Reach) => Promise<readonly RawRow[]>
+/** Sends one statement, whose rows go to `take` as they come. */
+export type Send = (
+  prepared: Prepared,
+  values: readonly string[],
+  reach: Reach,
+  take: TakeRow,
+) => Promise<void>
 
 /** Takes lookups. */
 export interface Lookups {
@@ -59,50 +66,41 @@ export function createLookups(send: Send): Lookups {
 
   async function alone(ticket: Ticket): Promise<void> {
     const { prepared } = ticket.plan
+    let row: object | null = null
     try {
-      const [raw] = await send(prepared, ticket.values, ticket)
-      ticket.resolve(raw ? prepared.decode(raw) : null)
+      await send(prepared, ticket.values, ticket, (bytes, at) => {
+        row = prepared.decode(bytes, at)
+      })
     } catch (error) {
       ticket.reject(error)
+      return
     }
+    ticket.resolve(row)
   }
 
   async function together(tickets: readonly Ticket[], merge: Merge): Promise<void> {
+    const { prepared, key, rest } = merge
     const [first] = tickets as readonly [Ticket]
-    let rows: readonly RawRow[]
+    const keys = key.map((index) => arrayParameter(tickets.map(({ values }) => values[index] as string)))
+    const found = new FoundRows(tickets, merge)
     try {
-      const keys = merge.key.map((index) =>
-        arrayParameter(tickets.map(({ values }) => values[index] as string)),
-      )
-      rows = await send(
-        merge.prepared,
-        [...keys, ...merge.rest.map((index) => first.values[index] as string)],
+      const sent = send(
+        prepared,
+        [...keys, ...rest.map((index) => first.values[index] as string)],
         first,
+        (bytes, at) => found.take(bytes, at),
       )
+      // While the server is at work.
+      found.expect()
+      await sent
     } catch (error) {
-      if (error === undecodable) {
+      if (isUnreadable(error)) {
         refused.add(merge)
         await Promise.all(tickets.map(alone))
       } else for (const ticket of tickets) ticket.reject(error)
       return
     }
-    hand(rows, tickets, merge)
-  }
-
-  /** Gives each its own row. */
-  function hand(rows: readonly RawRow[], tickets: readonly Ticket[], { prepared, match, key }: Merge): void {
-    const [index = 0] = key
-    const at = prepared.width
-    const found = new Map(rows.map((raw) => [raw[at], raw]))
-    for (let place = 0; place < tickets.length; place++) {
-      const ticket = tickets[place] as Ticket
-      const raw = found.get(match === 'text' ? (ticket.values[index] as string) : String(place + 1))
-      try {
-        ticket.resolve(raw ? prepared.decode(raw) : null)
-      } catch (error) {
-        ticket.reject(error)
-      }
-    }
+    for (let place = 0; place < tickets.length; place++) tickets[place]?.resolve(found.rows[place])
   }
 
   return {

@@ -18,8 +18,8 @@ export interface Merge {
   /** Which of the values make up the key; the others are the same for all that are merged. */
   readonly key: readonly number[]
   readonly rest: readonly number[]
-  /** `text`: rows are found by the key's text in their last column. `position`: by a number there, counted from 1. */
-  readonly match: 'text' | 'position'
+  /** Where a row says which lookup it is for: a field, or the first column behind the fields. */
+  readonly match: { readonly field: string } | 'text' | 'position'
 }
 
 /** One comparison of a column. */
@@ -164,8 +164,13 @@ function createMerge({ parts, unique, columns, target, from }: MergeParts): Merg
   const conditions = others.map((part) => conditionSql(part, target.table, part.index < 0 ? 0 : ++parameter))
   const [only] = unique
   if (unique.length === 1 && only && types[0] !== 'text') {
-    const column = columnSql(fieldOf(target.table, only.field))
+    const { field } = only
+    const column = columnSql(fieldOf(target.table, field))
     const where = [`${column} = ANY($1)`, ...conditions].join(' AND ')
+    if (types[0] === 'int4' && target.fields.includes(field)) {
+      const text = `SELECT ${columns.join(', ')}${from} WHERE ${where}`
+      return { prepared: new Prepared(text, target), key, rest, match: { field } }
+    }
     const text = `SELECT ${[...columns, column].join(', ')}${from} WHERE ${where}`
     const others = [keyTypes[types[0] ?? ''] ?? []]
     return { prepared: new Prepared(text, { ...target, others }), key, rest, match: 'text' }

@@ -1,7 +1,7 @@
 import type { SchemaMetadata } from '../../metadata.ts'
 import { type Request, readRequest } from './arguments.ts'
 import type { Bypass } from './bypass.ts'
-import { type Conditions, type Encoders, readConditions } from './conditions.ts'
+import { type Conditions, type Encoders, isPlain, readConditions } from './conditions.ts'
 import { encoderOf } from './parameter.ts'
 import { createPlan, type Plan } from './plan.ts'
 import { tableOf } from './table.ts'
@@ -33,6 +33,17 @@ const mostPlans = 1_000
 /** Different numbers of rows that are written into SQL. */
 const mostTakes = 20
 
+/** The name of the only property of a plain object. */
+function onlyKey(value: unknown): string | undefined {
+  if (!isPlain(value)) return undefined
+  let found: string | undefined
+  for (const key in value) {
+    if (found !== undefined) return undefined
+    found = key
+  }
+  return found
+}
+
 /** `undefined` for a model of which nothing can be taken away from Prisma. */
 export function createModelPlanner(
   model: string,
@@ -51,6 +62,8 @@ export function createModelPlanner(
   const plans = new Map<string, Plan>()
   const refused = new Set<Plan>()
   const takes = new Set<number>()
+  /** Plans of calls that name one field and its value and nothing else, by action and field. */
+  const simple = new Map<string, Map<string, Plan>>()
 
   /**
    * The server keeps one plan for all values only where that plan looks cheap, for which it must know how few rows are
@@ -68,8 +81,27 @@ export function createModelPlanner(
     return { ...request, shape: `${request.shape}${take}`, isTakeFixed: true }
   }
 
+  /** What applications ask most, without a look at its shape. */
+  function simplePlan(action: string, args: unknown): Planned | undefined {
+    const field = onlyKey(onlyKey(args) === 'where' ? (args as { readonly where: unknown }).where : undefined)
+    const plan = field === undefined ? undefined : simple.get(action)?.get(field)
+    if (!plan || field === undefined) return undefined
+    const value = (args as { readonly where: Readonly<Record<string, unknown>> }).where[field]
+    const text = typeof value === 'object' ? undefined : encoders.get(field)?.(value)
+    return text === undefined ? undefined : { plan, values: [text] }
+  }
+
+  function keepSimple(action: string, args: object, plan: Plan, { shape, fields }: Conditions): void {
+    const [field] = fields
+    if (field === undefined || onlyKey(args) !== 'where' || shape !== `${field}=;`) return
+    const plans = simple.get(action) ?? new Map<string, Plan>()
+    simple.set(action, plans.set(field, plan))
+  }
+
   return {
     plan(action, called) {
+      const known = simplePlan(action, called)
+      if (known) return refused.has(known.plan) || bypass.isTraced() ? undefined : known
       const args = called ?? {}
       if (typeof args !== 'object') return undefined
       const given = readRequest(action, args, table)
@@ -84,6 +116,7 @@ export function createModelPlanner(
         if (plans.size >= mostPlans) return undefined
         plan = createPlan(action, conditions.shape, request, table)
         plans.set(key, plan)
+        keepSimple(action, args, plan, conditions)
       }
       if (refused.has(plan) || bypass.isTraced()) return undefined
       const { values } = conditions

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { int32 } from './data-row.ts'
 import { type Decode, decoderOf, undecodable } from './decoder.ts'
 import type { Table } from './table.ts'
 
@@ -7,9 +8,6 @@ interface Column {
   readonly decode: Decode
   readonly isList: boolean
 }
-
-/** The texts of one row, as the server sent them. */
-export type RawRow = readonly (string | null)[]
 
 /** What the columns of a statement are. */
 export interface Target {
@@ -26,6 +24,8 @@ export class Prepared {
   readonly #hash: string
   #version = 0
   #columns: readonly Column[] | undefined
+  /** Rows begin as a copy of it, so that all of them have one shape. */
+  #empty: Record<string, unknown> = {}
 
   /** Without `target` its columns are not read as fields. */
   constructor(text: string, target?: Target) {
@@ -53,6 +53,7 @@ export class Prepared {
       if (!decode) throw undecodable
       return { name, decode, isList: field.isList }
     })
+    this.#empty = Object.fromEntries(fields.map((name) => [name, null]))
     for (const [index, allowed] of others.entries()) {
       if (allowed.includes(types[fields.length + index] ?? 0)) continue
       this.#columns = undefined
@@ -71,13 +72,19 @@ export class Prepared {
     this.#columns = undefined
   }
 
-  decode(raw: RawRow): object {
-    const row: Record<string, unknown> = {}
+  /** The row whose columns begin there. */
+  decode(bytes: Buffer, start: number): Record<string, unknown> {
+    const row = { ...this.#empty }
     const columns = this.#columns as readonly Column[]
+    let at = start
     for (let index = 0; index < columns.length; index++) {
       const { name, decode, isList } = columns[index] as Column
-      const text = raw[index] as string | null
-      row[name] = text === null ? (isList ? [] : null) : decode(text)
+      const length = int32(bytes, at)
+      at += 4
+      if (length >= 0) {
+        row[name] = decode(bytes, at, at + length)
+        at += length
+      } else if (isList) row[name] = []
     }
     return row
   }

@@ -3,6 +3,7 @@ import type { TypedStatement } from '../../database-of.ts'
 import type { SchemaMetadata } from '../../metadata.ts'
 import type { Ambient } from '../ambient.ts'
 import type { RowSecurity } from '../row-security.ts'
+import { columnTexts } from './data-row.ts'
 import type { FastServer } from './fast-server.ts'
 import { Prepared } from './prepared.ts'
 import { tableOf } from './table.ts'
@@ -33,7 +34,10 @@ export function createTypedRows(options: TypedRowsOptions): TypedRows {
     const grant = rowSecurity?.grant(context, { model, action: 'sql' })
     if (grant && scope) rowSecurity?.join(scope.root, grant)
     const prepared = new Prepared(text, { table, fields })
-    const rows = await primary.send(prepared, values, { context, scope, grant })
-    return rows.map((raw) => ({ row: prepared.decode(raw), others: raw.slice(fields.length) }))
+    const rows: { readonly row: object; readonly others: readonly (string | null)[] }[] = []
+    await primary.send(prepared, values, { context, scope, grant }, (bytes, at) => {
+      rows.push({ row: prepared.decode(bytes, at), others: columnTexts(bytes, at, fields.length) })
+    })
+    return rows
   }
 }

@@ -1,9 +1,11 @@
+import { AnswerReader, type AnswerTaker, type ReadConnection } from './answer-reader.ts'
+import { type TakeRow, takeTexts } from './data-row.ts'
 import { runMessages } from './messages.ts'
-import type { Prepared, RawRow } from './prepared.ts'
+import type { Prepared } from './prepared.ts'
 
 /** node-postgres' low-level connection, as far as it is used. */
-interface WireConnection {
-  readonly stream: { write(data: Buffer): boolean }
+interface WireConnection extends ReadConnection {
+  readonly stream: ReadConnection['stream'] & { write(data: Buffer): boolean }
   /** Statements by their names, as node-postgres keeps them. */
   readonly parsedStatements: Record<string, string | undefined>
   sendCopyFail(message: string): void
@@ -16,17 +18,18 @@ export interface WireOptions {
   /** Whether the connection may keep it under a name. */
   readonly named: boolean
   readonly settings: readonly (readonly [name: string, value: string])[] | undefined
+  /** Is given each row as it comes, of which nothing holds before all is done. What it throws is the failure. */
+  readonly take: TakeRow
 }
 
 /**
  * One run of a prepared statement: what node-postgres calls a submittable. It leaves out what a lookup does not
  * need: an event emitter, a result object, several network writes, types that are known already.
  */
-export class WireStatement {
+export class WireStatement implements AnswerTaker {
   readonly text: string
   /** By which node-postgres remembers what the connection knows. */
   readonly name: string
-  readonly rows: RawRow[] = []
   /** Settled by node-postgres. */
   readonly done: Promise<void>
   /** Told of a failure; the connection's own concern. */
@@ -55,6 +58,7 @@ export class WireStatement {
     const parse = name === '' ? settings === undefined : connection.parsedStatements[name] === undefined
     // Without a name nothing warns of a column whose type has changed, so that the types are asked for.
     const describe = parse || name === '' || !prepared.isDescribed
+    AnswerReader.of(connection)?.expect(this)
     connection.stream.write(runMessages({ text, name, values, parse, describe, settings }))
     return null
   }
@@ -67,12 +71,25 @@ export class WireStatement {
     }
   }
 
-  handleDataRow({ fields }: { readonly fields: RawRow }): void {
-    if (!this.#isPresetting) this.rows.push(fields)
+  takeRow(bytes: Buffer, at: number): void {
+    if (this.#isPresetting || this.#failure) return
+    try {
+      this.#options.take(bytes, at)
+    } catch (error) {
+      this.#failure = { error }
+    }
+  }
+
+  takeCompletion(): void {
+    this.#isPresetting = false
+  }
+
+  handleDataRow({ fields }: { readonly fields: readonly (string | null)[] }): void {
+    takeTexts(fields, (bytes, at) => this.takeRow(bytes, at))
   }
 
   handleCommandComplete(): void {
-    this.#isPresetting = false
+    this.takeCompletion()
   }
 
   handleReadyForQuery(): void {
