@@ -19,7 +19,7 @@ export interface ModelMetadata {
   readonly table: string
   /** The PostgreSQL schema, where the model names one. */
   readonly schema?: string
-  /** The fields of the primary key, or of the first unique where there is none. */
+  /** The fields of the primary key, or of the first unique without nulls where there is none. */
   readonly id: readonly string[]
   /** What Prisma calls the key in `where`: the field, or `a_b` for a compound one. */
   readonly idName: string

@@ -100,6 +100,17 @@ describe('toMetadata', () => {
     })
   })
 
+  it('takes no unique for the key whose values may be null', () => {
+    const optional = { isUnique: true, isRequired: false }
+    const keyOf = (fields: ReturnType<typeof field>[], uniqueIndexes: { fields: string[] }[]) => {
+      const models = [{ name: 'A', fields, uniqueFields: [], uniqueIndexes }]
+      return toMetadata({ models, enums: [], indexes: [] }, '').models.A?.idName
+    }
+    expect(keyOf([field('x', optional), field('y', { isUnique: true })], [])).toBe('y')
+    const fields = [field('x', optional), field('y'), field('z')]
+    expect(keyOf(fields, [{ fields: ['x', 'y'] }, { fields: ['y', 'z'] }])).toBe('y_z')
+  })
+
   it('shortens the names of constraints as PostgreSQL needs them', () => {
     const long = 'a'.repeat(60)
     const models = [{ name: 'A', dbName: long, fields: [field('x')], uniqueFields: [], uniqueIndexes: [] }]

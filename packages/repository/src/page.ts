@@ -44,7 +44,7 @@ export async function readPage(
   const { page = 1, pageSize = Math.min(defaultPageSize, maxPageSize), ...wanted }: PageWanted = options ?? {}
   const request = pageRequest(`${access.model}.page`, page, pageSize, maxPageSize)
   const args = access.args(wanted, {
-    orderBy: stableOrder(wanted.orderBy, access.key.fields),
+    orderBy: stableOrder(wanted.orderBy, tieFields(access)),
     skip: request.skip,
     take: request.pageSize,
   })
@@ -55,6 +55,16 @@ export async function readPage(
   const items: never[] = access.many(rows)
   const total = counted ?? totalFromItems(request, items.length) ?? (await access.count(wanted.where))
   return toPage(request, items, total)
+}
+
+/** The fields by which no two rows are equal; of a key that may be null many are. */
+function tieFields({ key, binding }: Access): readonly string[] {
+  const { modelMetadata: model } = binding
+  if (model) {
+    const isNullable = key.fields.some((field) => model.fields[field]?.isRequired === false)
+    return isNullable ? [...key.fields, ...model.id] : key.fields
+  }
+  return Object.keys(binding.delegate.fields).includes('id') ? [...key.fields, 'id'] : key.fields
 }
 
 /** The page asked for, checked. */
@@ -112,7 +122,7 @@ function stableOrder(orderBy: unknown, keyFields: readonly string[]): readonly O
     given.flatMap((entry) => Object.keys(entry).filter((field) => entry[field] !== undefined)),
   )
   const direction = directionOf(given.at(-1))
-  const missing = keyFields.filter((field) => !ordered.has(field))
+  const missing = [...new Set(keyFields)].filter((field) => !ordered.has(field))
   return [...given, ...missing.map((field) => ({ [field]: direction }))]
 }
 

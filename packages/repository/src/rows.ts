@@ -10,20 +10,34 @@ export interface Finder {
   toItems(rows: readonly Row[]): never[]
 }
 
+/** Fields that the `omit` of a client leaves out of every row; only rows tell. */
+const leftOut = new WeakMap<Access, Set<string>>()
+
 /** The rows that the options choose, with `fields` in them. */
 export function finder(access: Access, options: object, fields: readonly string[]): Finder {
   const { where, ...selection } = access.args(options) as Args
-  const { args, added } = withFields(selection, fields)
+  let { args, added } = withFields(selection, fields, leftOut.get(access))
+
+  function ask(conditions: readonly object[], orderBy: readonly object[], take: number): Promise<unknown> {
+    const all = [...(where === undefined ? [] : [where as object]), ...conditions]
+    const filter = all.length > 1 ? { AND: all } : all[0]
+    return access.perform('findMany', {
+      ...args,
+      ...(filter && { where: filter }),
+      orderBy: [...orderBy],
+      take,
+    })
+  }
+
   return {
-    async find(conditions, orderBy, take) {
-      const all = [...(where === undefined ? [] : [where as object]), ...conditions]
-      const filter = all.length > 1 ? { AND: all } : all[0]
-      return (await access.perform('findMany', {
-        ...args,
-        ...(filter && { where: filter }),
-        orderBy: [...orderBy],
-        take,
-      })) as readonly Row[]
+    async find(...wanted) {
+      const rows = (await ask(...wanted)) as readonly Row[]
+      const [row] = rows
+      const missing = row === undefined ? [] : fields.filter((field) => row[field] === undefined)
+      if (missing.length === 0) return rows
+      leftOut.set(access, new Set([...(leftOut.get(access) ?? []), ...missing]))
+      ;({ args, added } = withFields(selection, fields, leftOut.get(access)))
+      return (await ask(...wanted)) as readonly Row[]
     },
     toItems: (rows) => access.many(added.length === 0 ? rows : rows.map((row) => without(row, added))),
   }
@@ -33,17 +47,17 @@ export function finder(access: Access, options: object, fields: readonly string[
 function withFields(
   selection: Args,
   fields: readonly string[],
+  omitted: ReadonlySet<string> = new Set(),
 ): { readonly args: Args; readonly added: readonly string[] } {
-  const { select, omit } = selection
+  const { select } = selection
   if (isArgs(select)) {
     const added = fields.filter((field) => select[field] !== true)
     return { args: { ...selection, select: { ...select, ...toEach(added, true) } }, added }
   }
-  if (isArgs(omit)) {
-    const added = fields.filter((field) => omit[field] === true)
-    return { args: { ...selection, omit: { ...omit, ...toEach(added, false) } }, added }
-  }
-  return { args: selection, added: [] }
+  const omit: Args = isArgs(selection.omit) ? selection.omit : {}
+  const added = fields.filter((field) => omit[field] ?? omitted.has(field))
+  if (added.length === 0) return { args: selection, added }
+  return { args: { ...selection, omit: { ...omit, ...toEach(added, false) } }, added }
 }
 
 function toEach(fields: readonly string[], value: boolean): Args {

@@ -1,6 +1,7 @@
 import { compose, currentContext, type Interceptor, type Operation, restoreContext } from '@org/db-core'
 import type { Binding } from './binding.ts'
 import { RepositoryError } from './errors.ts'
+import { extraFor } from './extra.ts'
 import { type ExtraMethod, inner } from './inner.ts'
 import { runBound } from './scope.ts'
 
@@ -48,7 +49,7 @@ const passed: ReadonlySet<PropertyKey> = new Set([
 export function createView<R extends object>(target: R, viewed: ViewedRepository, options: ViewOptions): R {
   const { interceptors, binding } = options
   const run = compose(interceptors)
-  const wrapped = new Map<PropertyKey, { readonly method: Method; readonly call: Method }>()
+  const wrapped = new Map<PropertyKey, { readonly value: object; readonly seen: object }>()
 
   const own: Readonly<Record<string, unknown>> = {
     with: (...more: readonly Interceptor[]) =>
@@ -61,7 +62,7 @@ export function createView<R extends object>(target: R, viewed: ViewedRepository
     (method: Method): Method =>
     (...args) => {
       const result = inside(() => Reflect.apply(method, target, args))
-      return isAsyncGenerator(method) ? stepInside(result as AsyncGenerator, inside) : result
+      return isStepped(result) ? stepInside(result, inside) : result
     }
 
   function intercepted(
@@ -113,22 +114,28 @@ export function createView<R extends object>(target: R, viewed: ViewedRepository
     return (interceptors.length === 0 ? direct(body) : intercepted(action, body, kind))(...args)
   }
 
-  return new Proxy(target, {
+  const view: R = new Proxy(target, {
     get(_target, property) {
       if (typeof property === 'string' && Object.hasOwn(own, property)) return own[property]
       if (property === inner) return { ...(Reflect.get(target, inner, target) as object), call: callExtra }
       const value: unknown = inside(() => Reflect.get(target, property, target))
-      if (typeof value !== 'function' || passed.has(property)) return value
-      const method = value as Method
+      if ((typeof value !== 'function' && typeof value !== 'object') || value === null) return value
+      if (passed.has(property)) return value
       const known = wrapped.get(property)
-      if (known?.method === method) return known.call
-      const isDirect = interceptors.length === 0 || typeof property === 'symbol' || isAsyncGenerator(method)
-      const call = isDirect ? direct(method) : intercepted(property, method)
-      wrapped.set(property, { method, call })
-      return call
+      if (known?.value === value) return known.seen
+      const seen =
+        typeof value === 'function' ? wrap(property, value as Method) : extraFor(view, target, value)
+      if (seen !== undefined) wrapped.set(property, { value, seen })
+      return seen ?? value
     },
     set: (_target, property, value) => Reflect.set(target, property, value, target),
   })
+  return view
+
+  function wrap(property: string | symbol, method: Method): Method {
+    const isDirect = interceptors.length === 0 || typeof property === 'symbol' || isAsyncGenerator(method)
+    return isDirect ? direct(method) : intercepted(property, method)
+  }
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
@@ -137,6 +144,16 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 function isAsyncGenerator(method: Method): boolean {
   return Object.prototype.toString.call(method) === '[object AsyncGeneratorFunction]'
+}
+
+/** Whether something is read step by step: a generator, or the stream that a method returns. */
+function isStepped(value: unknown): value is AsyncGenerator {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Symbol.asyncIterator in value &&
+    typeof Reflect.get(value, 'next') === 'function'
+  )
 }
 
 /** A generator's body runs step by step, whenever its caller asks: each step must see the client of the view. */

@@ -1,7 +1,9 @@
+import { Prisma } from '@org/prisma'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { BaseRepository } from '../src/index.ts'
 import { keyset } from '../src/keyset/index.ts'
+import { allTables, openOn } from './support/all-tables.ts'
 import { type Extras, openExtras } from './support/extras.ts'
 
 let extras: Extras
@@ -54,6 +56,26 @@ describe.each([
     const { endCursor: after } = await pages().page({ ...options, where })
     const same = { station: 's', level: { lt: 9, gt: 0 } }
     expect((await pages().page({ ...options, where: same, pageSize: 9, after })).items).toHaveLength(2)
+  })
+
+  it('tells the nulls of JSON apart, and takes no filter for an empty one', async () => {
+    await using database = await allTables()
+    await using db = openOn(database.url)
+    await db.assortment.createMany({ data: [1, 2].map((int) => ({ int, jsonb: Prisma.JsonNull })) })
+    const all = keyset(new BaseRepository(db, 'assortment'), setup)
+    const nulls = [Prisma.JsonNull, Prisma.DbNull, Prisma.AnyNull, {}] as const
+    const filters = nulls.map((equals) => ({ jsonb: { equals } }))
+    for (const where of filters) {
+      const { endCursor: after } = await all.page({ pageSize: 1, where })
+      if (after === null) continue
+      for (const each of filters) {
+        const reading = all.page({ after, where: each })
+        if (each === where) expect((await reading).items).toHaveLength(1)
+        else await expect(reading).rejects.toMatchObject(refused)
+      }
+    }
+    const { endCursor: after } = await all.page({ pageSize: 1 })
+    expect((await all.page({ after, where: {} })).items).toHaveLength(1)
   })
 
   it('is refused when a character is changed, and when it is no cursor at all', async () => {

@@ -65,6 +65,65 @@ describe('find', () => {
     expect(new Set(walked).size).toBe(111)
   })
 
+  it.each([
+    ['come', { create: [{ path: 'comet comet comet' }, { path: 'comet, comet' }], forget: [] }],
+    ['go', { create: [], forget: ['comet 0', 'comet 1'] }],
+  ])('shows no row twice, and leaves none out, where others %s between its statements', async (_, change) => {
+    const data = Array.from({ length: 60 }, (_each, index) => ({ path: `comet ${index}` }))
+    await extras.db.folder.createMany({ data })
+    let isDone = false
+    const db = extras.open({
+      use: [
+        {
+          name: 'disturbing',
+          stage: 'retry',
+          async intercept(operation, next) {
+            const found = await next(operation)
+            if (isDone) return found
+            isDone = true
+            await extras.db.folder.createMany({ data: change.create })
+            await extras.db.sql.query(
+              `UPDATE folder SET path = 'nothing ' || id WHERE path = ANY($1::text[])`,
+              [change.forget],
+            )
+            return found
+          },
+        },
+      ],
+    })
+    // The first statement finds the matches up to row 25.
+    const where = { id: { in: [10, 25, 26, 27, 28] } }
+    const found = await fullText(new BaseRepository(db, 'folder')).find({ query: 'comet', where, take: 5 })
+    expect(isDone).toBe(true)
+    expect(ids(found)).toEqual([10, 25, 26, 27, 28])
+  })
+
+  it('reads nothing of rows that it skips but their keys', async () => {
+    await extras.db.folder.createMany({
+      data: Array.from({ length: 20 }, (_, index) => ({ path: `comet ${index}` })),
+    })
+    const selections: unknown[] = []
+    const db = extras.open({
+      use: [
+        {
+          name: 'spy',
+          stage: 'observe',
+          intercept: (operation, next) => {
+            const { select, take } = operation.args as { select?: object; take?: number }
+            selections.push([select, take])
+            return next(operation)
+          },
+        },
+      ],
+    })
+    const found = await fullText(new BaseRepository(db, 'folder')).find({ query: 'comet', skip: 15, take: 3 })
+    expect(found.map(({ item }) => item.path)).toEqual(['comet 15', 'comet 16', 'comet 17'])
+    expect(selections).toEqual([
+      [{ id: true }, undefined],
+      [undefined, 3],
+    ])
+  })
+
   it('does not find what interceptors hide', async () => {
     await folders().delete(1)
     expect(ids(await search().find({ query: 'moon' }))).toEqual([3])
@@ -91,6 +150,9 @@ describe('find', () => {
       code: 'DB_REPOSITORY_ARGUMENT',
     })
     expect(() => fullText(folders(), { highlight: ['nothing' as 'path'] })).toThrow('no column')
+    expect(() => fullText(folders(), { highlight: ['parentId' as 'path'] })).toThrow(
+      'Folder.parentId is no text',
+    )
   })
 })
 
@@ -116,5 +178,6 @@ describe('fullTextColumn', () => {
     expect(wrong('Folder', 'parentId')).toThrow('no text')
     expect(wrong('Folder', 'children')).toThrow('no text')
     expect(wrong('Nothing', 'path')).toThrow('no model')
+    expect(wrong('Assortment', 'uuid')).toThrow('no text')
   })
 })

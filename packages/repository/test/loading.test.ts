@@ -141,10 +141,21 @@ describe('stream', () => {
     const controller = new AbortController()
     const read = async (): Promise<void> => {
       for await (const row of loading(readings()).stream({ batchSize: 5, signal: controller.signal })) {
-        if (row.id === 5) controller.abort(new Error('enough'))
+        expect(row.id).toBeLessThan(4)
+        if (row.id === 3) controller.abort(new Error('enough'))
       }
     }
-    await expect(read()).rejects.toThrow('enough')
+    await expect(read()).rejects.toMatchObject({ code: 'DB_CANCELLED', cause: new Error('enough') })
+    const outer = new AbortController()
+    const inContext = extras.db.run({ signal: outer.signal }, async () => {
+      const rows: number[] = []
+      for await (const { id } of loading(readings()).stream({ batchSize: 5 })) {
+        rows.push(id)
+        outer.abort()
+      }
+      return rows
+    })
+    await expect(inContext).rejects.toMatchObject({ code: 'DB_CANCELLED' })
   })
 
   it('runs in the context in which it was asked for, whoever reads it', async () => {

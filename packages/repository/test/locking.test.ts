@@ -1,13 +1,19 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { BaseRepository, VersionConflictError } from '../src/index.ts'
 import { locking } from '../src/locking/index.ts'
+import { openClients, type TestClients } from './support/clients.ts'
 import { type Extras, openExtras } from './support/extras.ts'
 
 let extras: Extras
+let films: TestClients
 beforeAll(async () => {
   extras = await openExtras()
+  films = await openClients()
 })
-afterAll(() => extras.close())
+afterAll(async () => {
+  await extras.close()
+  await films.close()
+})
 beforeEach(async () => {
   await extras.db.sql.query('TRUNCATE folder, document, reading RESTART IDENTITY CASCADE')
   await extras.db.folder.create({
@@ -94,6 +100,30 @@ describe('take', () => {
       [{ title: 'b' }, { title: 'a' }],
     ])
     await release()
+  })
+
+  it('finds the first free row behind many that others hold, and locks no more than it gives', async () => {
+    const stations = Array.from({ length: 400 }, (_, n) => ({ station: 'q', level: n, at: new Date(n) }))
+    await extras.db.reading.createMany({ data: stations })
+    const locks = locking(new BaseRepository(extras.db, 'reading'))
+    const orderBy = { level: 'desc' } as const
+    const releaseMany = await holding(() => locks.take({ limit: 300, orderBy }))
+    const before = extras.db.metrics().queries.total
+    let two: unknown
+    const releaseTwo = await holding(async () => {
+      two = await locks.take({ limit: 2, orderBy })
+    })
+    expect(two).toMatchObject([{ level: 99 }, { level: 98 }])
+    expect(extras.db.metrics().queries.total - before).toBeLessThan(12)
+    expect(await extras.db.transaction(() => locks.take({ limit: 200, orderBy }))).toHaveLength(98)
+    await releaseTwo()
+    await releaseMany()
+  })
+
+  it('takes rows whose repository goes by another key, which may be null', async () => {
+    const bySource = new BaseRepository(films.db, 'film', { id: 'sourceRow' } as never)
+    await films.db.film.createMany({ data: ['a', 'b'].map((title) => ({ title, priceCents: 1 })) })
+    expect(await films.db.transaction(() => locking(bySource).take({ limit: 5 }))).toHaveLength(2)
   })
 
   it('does every piece of work once, with many workers', { timeout: 30_000 }, async () => {

@@ -66,6 +66,25 @@ describe('page', () => {
     expect(items.map(({ id }) => id)).toEqual(Array.from({ length: 30 }, (_, index) => 30 - index))
   })
 
+  it('has a total order where the repository goes by a key that may be null', async () => {
+    const { film } = clients.db
+    await film.createMany({
+      data: Array.from({ length: 60 }, (_, index) => ({ title: `${index}`, priceCents: 1 })),
+    })
+    const seen: number[] = []
+    for (const client of [clients.db, clients.plain]) {
+      const films = new BaseRepository(client as typeof clients.db, 'film', { id: 'sourceRow' } as never)
+      for (let page = 1; page <= 6; page += 1) {
+        const { items } = await films.page({ page, pageSize: 10 })
+        seen.push(...items.map(({ id }) => id))
+        // Moves rows within the table, and so changes the order in which equal ones are found.
+        await film.updateMany({ where: { id: { in: seen.slice(-4) } }, data: { genre: `${seen.length}` } })
+      }
+    }
+    expect(new Set(seen.slice(0, 60)).size).toBe(60)
+    expect(new Set(seen.slice(60)).size).toBe(60)
+  })
+
   it('orders by the key alone when no order is given, by all fields of a compound one', async () => {
     const memberships = new BaseRepository(clients.db, 'membership')
     await fill(['a', 'b'])

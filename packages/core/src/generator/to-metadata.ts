@@ -53,15 +53,17 @@ function toModel(model: DmmfModel): ModelMetadata {
   }
 }
 
-/** What identifies a row: the primary key, or the first unique where there is none. */
+/** What identifies a row: the primary key, or the first unique without nulls where there is none. */
 function keyOf(model: DmmfModel): { readonly id: readonly string[]; readonly idName: string } {
   const { primaryKey } = model
   const compound = primaryKey ?? undefined
+  const required = model.fields.filter((field) => field.isRequired)
   const single =
     model.fields.find((field) => field.isId) ??
-    (compound ? undefined : model.fields.find((field) => field.isUnique))
+    (compound ? undefined : required.find((field) => field.isUnique))
   if (single) return { id: [single.name], idName: single.name }
-  const key = compound ?? model.uniqueIndexes[0]
+  const names = new Set(required.map(({ name }) => name))
+  const key = compound ?? model.uniqueIndexes.find(({ fields }) => fields.every((name) => names.has(name)))
   const fields = key?.fields ?? []
   return { id: fields, idName: key?.name ?? fields.join('_') }
 }

@@ -2,10 +2,11 @@ import type { Types } from '@prisma/client/runtime/client'
 import type { Access } from '../access.ts'
 import type { Delegate, Id, ModelName, Row, Selection, UniqueKey } from '../client-types.ts'
 import { RepositoryError } from '../errors.ts'
+import { extraOf } from '../extra.ts'
 import type { RepositoryLike } from '../inner.ts'
 import type { MapperLike } from '../mapper.ts'
 import type { Exact } from '../repository-types.ts'
-import { textOfKey, textOfRow, valuesOfId, whereIds } from '../row-key.ts'
+import { byChunks, textOfKey, textOfRow, valuesOfId, whereIds } from '../row-key.ts'
 
 /** What Prisma's `aggregate` takes. */
 type AggregateOptions<C, M> = Types.Public.Args<Delegate<C, M>, 'aggregate'>
@@ -55,7 +56,7 @@ export function aggregates<
     call({ action, kind: 'read' }, [options], (given) =>
       access.perform(action, given as object),
     ) as Promise<never>
-  return {
+  const methods: Aggregates<C, M, K> = {
     aggregate: perform('aggregate'),
     groupBy: perform('groupBy'),
     relationCounts: (ids, relations) =>
@@ -63,10 +64,8 @@ export function aggregates<
         countRelations(access, given, select as object),
       ) as Promise<never>,
   }
+  return extraOf(repository, methods, (view) => aggregates(view))
 }
-
-/** How many rows one statement asks for; PostgreSQL takes 32,767 parameters from Prisma. */
-const chunkSize = 5_000
 
 async function countRelations(access: Access, ids: readonly unknown[], select: object): Promise<unknown[]> {
   const { key, model } = access
@@ -74,15 +73,13 @@ async function countRelations(access: Access, ids: readonly unknown[], select: o
     throw new RepositoryError('DB_REPOSITORY_ARGUMENT', `${model}.relationCounts was given no relation`)
   }
   for (const id of ids) key.argsFor(id)
-  const counts = new Map<string, unknown>()
-  const size = Math.floor(chunkSize / key.fields.length)
   const fields = Object.fromEntries(key.fields.map((field) => [field, true]))
-  for (let start = 0; start < ids.length; start += size) {
-    const rows = (await access.perform('findMany', {
-      where: whereIds(ids.slice(start, start + size), access),
+  const rows = (await byChunks(ids, key, (chunk) =>
+    access.perform('findMany', {
+      where: whereIds(chunk, access),
       select: { ...fields, _count: { select } },
-    })) as readonly Readonly<Record<string, unknown>>[]
-    for (const row of rows) counts.set(textOfRow(row, access), row._count)
-  }
+    }),
+  )) as readonly Readonly<Record<string, unknown>>[]
+  const counts = new Map(rows.map((row) => [textOfRow(row, access), row._count]))
   return ids.map((id) => counts.get(textOfKey(valuesOfId(id, key), access)) ?? null)
 }

@@ -1,5 +1,6 @@
 import type { Operation } from '@org/db-core'
 import type { Id, ModelName, UniqueKey, Where } from '../client-types.ts'
+import { extraOf } from '../extra.ts'
 import type { Inner, RepositoryLike } from '../inner.ts'
 import type { MapperLike } from '../mapper.ts'
 import type { Bulk, BulkOptions, CreateManyOptions, UpsertManyOptions } from './bulk-types.ts'
@@ -30,7 +31,7 @@ export function bulk<
     args: readonly unknown[],
     body: (...args: never[]) => Promise<T>,
   ): Promise<never> => inner.call({ action, kind: 'write' }, args, body as never) as Promise<never>
-  return {
+  const methods: Bulk<C, M, Mapping, Where<C, M>, Id<C, M, K>> = {
     createMany: (rows: unknown, options?: CreateManyOptions) =>
       call('createMany', [rows, options], (given: readonly unknown[], how?: CreateManyOptions) =>
         createMany(inner, given, how ?? {}),
@@ -55,6 +56,7 @@ export function bulk<
         return Reflect.apply(delegateMethod(inner, 'deleteMany'), undefined, [{ where: filter }])
       }),
   }
+  return extraOf(repository, methods, (view) => bulk(view))
 }
 
 interface GivenChange {

@@ -1,6 +1,7 @@
 import type { DatabaseLike, FieldMetadata, ModelMetadata, SchemaMetadata } from '@org/db-core'
 import { RepositoryError } from '../errors.ts'
 import type { Inner } from '../inner.ts'
+import { schemaOf } from '../table.ts'
 import { type ToText, textOf } from './field-text.ts'
 
 /** The table that is written to. */
@@ -41,7 +42,7 @@ export function targetOf({ access }: Pick<Inner<unknown, unknown, unknown, unkno
       `Bulk methods of ${name} need a Database with metadata: a plain client can't run their SQL`,
     )
   }
-  const schema = model.schema ?? (database.isUnqualified ? '' : (database.config.schema ?? 'public'))
+  const schema = schemaOf(model, database) ?? ''
   const columns = Object.entries(model.fields).flatMap(([field, found]) =>
     found.kind === 'scalar' || found.kind === 'enum'
       ? [

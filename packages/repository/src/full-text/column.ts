@@ -1,4 +1,4 @@
-import type { SchemaMetadata } from '@org/db-core'
+import type { FieldMetadata, SchemaMetadata } from '@org/db-core'
 import { RepositoryError } from '../errors.ts'
 import { identifier } from '../identifier.ts'
 
@@ -46,7 +46,7 @@ export function fullTextColumn(options: FullTextColumn): FullTextMigration {
   const index = `${model.table}_${column}_idx`
   const parts = Object.entries(fields).map(([field, weight]) => {
     const found = Object.hasOwn(model.fields, field) ? model.fields[field] : undefined
-    if (found?.column === undefined || found.type !== 'String' || found.isList || !/^[A-D]$/.test(weight)) {
+    if (found?.column === undefined || !isText(found) || !/^[A-D]$/.test(weight)) {
       throw new RepositoryError(
         'DB_REPOSITORY_ARGUMENT',
         `${name}.${field} is no text with a weight from A to D`,
@@ -71,6 +71,13 @@ export function fullTextColumn(options: FullTextColumn): FullTextMigration {
       `@@index([${column}], type: Gin, map: "${index}")`,
     ].join('\n'),
   }
+}
+
+const noTexts: ReadonlySet<string | undefined> = new Set(['Uuid', 'Inet', 'Bit', 'VarBit', 'Xml'])
+
+/** Whether PostgreSQL finds words in the field. */
+export function isText(field: FieldMetadata | undefined): boolean {
+  return field?.type === 'String' && !field.isList && !noTexts.has(field.nativeType?.[0])
 }
 
 function literal(text: string): string {

@@ -1,5 +1,6 @@
 import type { FindManyOptions, ModelName, Scalars, UniqueKey, Without } from '../client-types.ts'
 import { RepositoryError } from '../errors.ts'
+import { extraOf } from '../extra.ts'
 import type { RepositoryLike } from '../inner.ts'
 import type { MapperLike } from '../mapper.ts'
 import type { Exact, Result, Unmapped } from '../repository-types.ts'
@@ -79,7 +80,7 @@ export function fullText<
 ): FullText<C, M, Mapping, Field> {
   const { access, maxPageSize, call } = repository['~inner']
   const index = createIndex(access, setup)
-  return {
+  const methods: FullText<C, M, Mapping, Field> = {
     find: (options) =>
       call({ action: 'fullTextFind', kind: 'read' }, [options], (given) => {
         const { query, skip = 0, take, language, ...rest } = given as unknown as Wanted
@@ -93,4 +94,5 @@ export function fullText<
         return searchRows({ access, index, query, language, options: rest, skip, take: limit })
       }) as Promise<never>,
   }
+  return extraOf(repository, methods, (view) => fullText(view, setup))
 }

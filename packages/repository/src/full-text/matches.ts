@@ -2,11 +2,14 @@ import type { DatabaseLike } from '@org/db-core'
 import type { Access } from '../access.ts'
 import { RepositoryError } from '../errors.ts'
 import { identifier } from '../identifier.ts'
+import { byPrimaryKey } from '../row-key.ts'
+import { tableOf } from '../table.ts'
+import { isText } from './column.ts'
 
 /** What the column's index knows. */
 export interface Index {
-  /** Ids by rank, as texts of the columns of the key. */
-  matches(query: Words, offset: number, limit: number): Promise<readonly Match[]>
+  /** Ids by rank, as texts of the columns of the key: the first ones behind a match. */
+  matches(query: Words, behind: Match | undefined, limit: number): Promise<readonly Match[]>
   /** The marked passages of these rows, in the order of `keys`. */
   highlights(
     query: Words,
@@ -22,7 +25,7 @@ export interface Words {
 
 /** One row that holds the words. */
 export interface Match {
-  /** The values of the key's columns as text. */
+  /** The values of the primary key's columns as text. */
   readonly key: readonly string[]
   readonly rank: number
 }
@@ -45,7 +48,7 @@ const escapes: Readonly<Record<string, string>> = {
   [stop]: '</mark>',
 }
 
-const headline = `StartSel=${start},StopSel=${stop},MaxFragments=2,FragmentDelimiter=" … "`
+const headline = `StartSel=${start},StopSel=${stop},MaxFragments=2,ShortWord=0,FragmentDelimiter=" … "`
 
 /** The SQL of one `tsvector` column. */
 export function createIndex(
@@ -58,16 +61,21 @@ export function createIndex(
     if (found !== undefined) return `t.${identifier(found)}`
     throw new RepositoryError('DB_REPOSITORY_CONFIG', `${access.model} has no column for ${field}`)
   }
-  const schema = database.isUnqualified ? undefined : (model.schema ?? database.config.schema)
-  const table = [schema, model.table]
-    .flatMap((part) => (part === undefined ? [] : [identifier(part)]))
-    .join('.')
-  const keys = access.key.fields.map(columnOf)
+  const textColumnOf = (field: string): string => {
+    const name = columnOf(field)
+    if (isText(model.fields[field])) return name
+    throw new RepositoryError('DB_REPOSITORY_CONFIG', `${access.model}.${field} is no text to mark words in`)
+  }
+  const table = tableOf(model, database)
+  const keys = byPrimaryKey(access).key.fields.map(columnOf)
   const names = keys.map((key, at) => `${key}::text AS k${at}`).join(', ')
   const vector = `t.${identifier(column)}`
   const words = 'websearch_to_tsquery($1::regconfig, $2)'
+  const rank = `ts_rank_cd(${vector}, q, 32)`
+  // By rank and key rather than by their number: rows that come meanwhile shift nothing.
+  const isBehind = `(${rank} < $4::real OR (${rank} = $4::real AND (${keys.join(', ')}) > (${keys.map((_, at) => `$${at + 5}`).join(', ')})))`
   const passages = highlight
-    .map(columnOf)
+    .map(textColumnOf)
     .map((text, at) => `ts_headline($1::regconfig, ${text}, q, $3) AS h${at}`)
     .join(', ')
 
@@ -76,12 +84,12 @@ export function createIndex(
     database.sql.query(text, [own, query.replaceAll('\0', ' '), ...values])
 
   return {
-    async matches(query, offset, limit) {
+    async matches(query, behind, limit) {
       const rows = await ask(
-        `SELECT ${names}, ts_rank_cd(${vector}, q, 32) AS rank FROM ${table} AS t, ${words} AS q
-         WHERE ${vector} @@ q ORDER BY rank DESC, ${keys.join(', ')} LIMIT $3 OFFSET $4`,
+        `SELECT ${names}, ${rank} AS rank FROM ${table} AS t, ${words} AS q
+         WHERE ${vector} @@ q${behind ? ` AND ${isBehind}` : ''} ORDER BY rank DESC, ${keys.join(', ')} LIMIT $3`,
         query,
-        [limit, offset],
+        [limit, ...(behind ? [behind.rank, ...behind.key] : [])],
       )
       return rows.map((row) => ({ key: keys.map((_, at) => String(row[`k${at}`])), rank: Number(row.rank) }))
     },

@@ -1,8 +1,14 @@
-import type { FieldMetadata } from '@org/db-core'
 import type { Access } from '../access.ts'
-import { textOfKey, textOfRow, valuesOfId, whereIds } from '../row-key.ts'
+import { byChunks, byPrimaryKey, idOfRow, textOfRow, valueOfText, whereIds } from '../row-key.ts'
 import { finder } from '../rows.ts'
 import type { Index, Match, Words } from './matches.ts'
+
+type Row = Readonly<Record<string, unknown>>
+
+interface Hit {
+  readonly match: Match
+  readonly item: never
+}
 
 /** One search. */
 export interface Search extends Words {
@@ -12,11 +18,6 @@ export interface Search extends Words {
   readonly options: object
   readonly skip: number
   readonly take: number
-}
-
-interface Hit {
-  readonly match: Match
-  readonly item: never
 }
 
 const largestBatch = 5_000
@@ -29,16 +30,24 @@ export async function searchRows(search: Search): Promise<object[]> {
   const { index, skip, take } = search
   const isFiltered = Reflect.get(search.options, 'where') !== undefined
   const hits: Hit[] = []
-  let passed = 0
+  let toSkip = skip
   let size = Math.min(largestBatch, (skip + take) * (isFiltered ? 4 : 1))
-  for (let offset = 0; hits.length < take; offset += size, size = Math.min(largestBatch, size * 4)) {
-    const matches = await index.matches(search, offset, size)
-    const shown = await shownOf(matches, search)
-    for (const hit of shown) {
-      if (passed++ >= skip && hits.length < take) hits.push(hit)
+  let last: Match | undefined
+  do {
+    const matches = await index.matches(search, last, size)
+    last = matches.length < size ? undefined : matches.at(-1)
+    size = Math.min(largestBatch, size * 4)
+    // Of those that are not wanted nothing is read but whether they are there.
+    const isMore = toSkip > 0 || matches.length > take - hits.length
+    const shown = isMore ? await shownOf(matches, search) : matches
+    let rest = shown.slice(toSkip)
+    toSkip -= shown.length - rest.length
+    while (rest.length > 0 && hits.length < take) {
+      const wanted = take - hits.length
+      hits.push(...(await read(rest.slice(0, wanted), search)))
+      rest = rest.slice(wanted)
     }
-    if (matches.length < size) break
-  }
+  } while (last && hits.length < take)
   const highlights = await index.highlights(
     search,
     hits.map(({ match }) => match),
@@ -46,38 +55,52 @@ export async function searchRows(search: Search): Promise<object[]> {
   return hits.map(({ match, item }, at) => ({ item, rank: match.rank, highlights: highlights[at] }))
 }
 
-async function shownOf(matches: readonly Match[], { access, options }: Search): Promise<readonly Hit[]> {
-  if (matches.length === 0) return []
-  const { key, binding } = access
-  const { find, toItems } = finder(access, options, key.fields)
-  const ids = matches.map((match) => idOf(match, access))
-  const rows = await find([whereIds(ids, access)], [], ids.length)
-  const items = toItems(rows)
-  const found = new Map(rows.map((row, at) => [textOfRow(row, access), items[at] as never]))
-  return matches.flatMap((match, at) => {
-    const text = textOfKey(valuesOfId(ids[at], key), access)
-    return found.has(text) ? [{ match, item: found.get(text) as never }] : []
-  })
-
-  function idOf({ key: texts }: Match, { key: { fields } }: Access): unknown {
-    const values = fields.map((field, at) => toValue(texts[at] ?? '', binding.modelMetadata?.fields[field]))
-    return fields.length === 1
-      ? values[0]
-      : Object.fromEntries(fields.map((field, at) => [field, values[at]]))
-  }
+/** The matches that are there for the caller. */
+async function shownOf(matches: readonly Match[], { access, options }: Search): Promise<readonly Match[]> {
+  const keyed = byPrimaryKey(access)
+  const { key } = keyed
+  const where = Reflect.get(options, 'where') as object | undefined
+  const keys = matches.map((match) => keyOf(match, access))
+  const rows = (await byChunks(keys, key, (chunk) =>
+    access.perform('findMany', {
+      where: { AND: [...(where ? [where] : []), whereRows(chunk, access)] },
+      select: Object.fromEntries(key.fields.map((field) => [field, true])),
+    }),
+  )) as readonly Row[]
+  const shown = new Set(rows.map((row) => textOfRow(row, keyed)))
+  return matches.filter((_, at) => shown.has(textOfRow(keys[at] ?? {}, keyed)))
 }
 
-function toValue(text: string, field: FieldMetadata | undefined): unknown {
-  switch (field?.type) {
-    case 'Int':
-      return Number(text)
-    case 'BigInt':
-      return BigInt(text)
-    case 'Boolean':
-      return text === 'true'
-    case 'DateTime':
-      return new Date(`${text.replace(' ', 'T').replace(/[+-]\d{2}(:\d{2})?$/, '')}Z`)
-    default:
-      return text
-  }
+/** These matches as far as they are there, with their rows. */
+async function read(matches: readonly Match[], { access, options }: Search): Promise<readonly Hit[]> {
+  const keyed = byPrimaryKey(access)
+  const { find, toItems } = finder(access, options, keyed.key.fields)
+  const keys = matches.map((match) => keyOf(match, access))
+  const rows = (await byChunks(keys, keyed.key, (chunk) =>
+    find([whereRows(chunk, access)], [], chunk.length),
+  )) as readonly Row[]
+  const items = toItems(rows)
+  const found = new Map(rows.map((row, at) => [textOfRow(row, keyed), items[at] as never]))
+  return matches.flatMap((match, at) => {
+    const text = textOfRow(keys[at] ?? {}, keyed)
+    return found.has(text) ? [{ match, item: found.get(text) as never }] : []
+  })
+}
+
+function whereRows(keys: readonly Row[], access: Access): object {
+  const { key } = byPrimaryKey(access)
+  return whereIds(
+    keys.map((row) => idOfRow(row, key)),
+    { key },
+  )
+}
+
+/** The primary key of a match, field by field, as Prisma takes it. */
+function keyOf({ key: texts }: Match, access: Access): Row {
+  const { modelMetadata, database } = access.binding
+  const entries = byPrimaryKey(access).key.fields.map((field, at) => [
+    field,
+    valueOfText(texts[at] ?? '', modelMetadata?.fields[field], database?.metadata),
+  ])
+  return Object.fromEntries(entries)
 }

@@ -1,6 +1,12 @@
-import type { DatabaseLike, FieldMetadata, ModelMetadata } from '@org/db-core'
+import {
+  currentContext,
+  type DatabaseLike,
+  type FieldMetadata,
+  type ModelMetadata,
+  type SchemaMetadata,
+} from '@org/db-core'
 import { RepositoryError } from '../errors.ts'
-import { identifier } from '../identifier.ts'
+import { tableOf } from '../table.ts'
 
 /**
  * How the values of a column are compared.
@@ -27,7 +33,7 @@ export interface Column {
 /** Where enums get their values in order from. */
 export interface EnumSource {
   readonly database: DatabaseLike | undefined
-  readonly enums: Readonly<Record<string, readonly string[]>>
+  readonly metadata: SchemaMetadata
 }
 
 /** How a field's values are compared. @throws RepositoryError DB_REPOSITORY_ARGUMENT where Prisma can't compare them */
@@ -42,6 +48,8 @@ export function comparisonOf(model: string, name: string, field: FieldMetadata):
     case 'Decimal':
       return 'exact'
     case 'String':
+      // PostgreSQL has no order of them.
+      if (native === 'Xml') throw unordered(model, name)
       return native === 'Uuid' ? 'exact' : 'text'
     case 'DateTime':
       if (native === undefined || native === 'Date' || Number(precision) <= 3) return 'exact'
@@ -63,47 +71,48 @@ const labelsOfEnum = `
   SELECT e.enumlabel AS label FROM pg_attribute a JOIN pg_enum e ON e.enumtypid = a.atttypid
   WHERE a.attrelid = to_regclass($1) AND a.attname = $2 ORDER BY e.enumsortorder`
 
-const known = new WeakMap<FieldMetadata, Promise<readonly unknown[]>>()
+/** Databases of one schema may list their values differently, the schemas of tenants too. */
+const known = new WeakMap<DatabaseLike, Map<string, Promise<readonly unknown[]>>>()
 
 /**
  * The values of a `listed` column in the database's order. The schema's order of an enum is not to be trusted: what
  * was added later stands at the end in the database, wherever the schema lists it.
  */
-export function valuesOf(
+export async function valuesOf(
   model: ModelMetadata,
   name: string,
   field: FieldMetadata,
-  source: EnumSource,
+  { database, metadata }: EnumSource,
 ): Promise<readonly unknown[]> {
-  if (field.type === 'Boolean') return Promise.resolve([false, true])
-  const found = known.get(field) ?? readLabels(model, name, field, source)
-  known.set(field, found)
-  found.catch(() => known.delete(field))
-  return found
-}
-
-async function readLabels(
-  { delegate, table, schema }: ModelMetadata,
-  name: string,
-  field: FieldMetadata,
-  { database, enums }: EnumSource,
-): Promise<readonly unknown[]> {
+  if (field.type === 'Boolean') return [false, true]
   if (!database) {
     throw new RepositoryError(
       'DB_REPOSITORY_ARGUMENT',
-      `${delegate}.${name} is an enum, whose order only the repository of a Database can look up`,
+      `${model.delegate}.${name} is an enum, whose order only the repository of a Database can look up`,
     )
   }
-  const within = schema ?? database.config.schema
-  const relation = [within, table].filter((part) => part !== undefined).map(identifier)
-  const rows = await database.sql.query<{ label: string }>(labelsOfEnum, [relation.join('.'), field.column])
-  const labels = rows.map(({ label }) => label)
-  const named = enums[field.type] ?? []
-  if (labels.length === 0 || labels.some((label) => !named.includes(label))) {
-    throw new RepositoryError(
-      'DB_REPOSITORY_ARGUMENT',
-      `${delegate}.${name}: the enum has other values in the database than in the schema`,
-    )
-  }
-  return labels
+  const own = known.get(database) ?? new Map<string, Promise<readonly unknown[]>>()
+  known.set(database, own)
+  const table = tableOf(model, database)
+  const place = JSON.stringify([table, field.column, database.isUnqualified && currentContext().tenant])
+  const reading = own.get(place) ?? readLabels(table, field, database)
+  own.set(place, reading)
+  const names = metadata.enums[field.type] ?? []
+  const forget = (): boolean => own.delete(place)
+  reading.then((labels) => labels.length < names.length && forget(), forget)
+  const values = (await reading).map((label) => metadata.mappedEnums?.[field.type]?.[String(label)] ?? label)
+  if (values.length > 0 && values.every((value) => names.includes(String(value)))) return values
+  throw new RepositoryError(
+    'DB_REPOSITORY_ARGUMENT',
+    `${model.delegate}.${name}: the enum has other values in the database than in the schema`,
+  )
+}
+
+async function readLabels(
+  table: string,
+  { column }: FieldMetadata,
+  { sql }: DatabaseLike,
+): Promise<readonly unknown[]> {
+  const rows = await sql.query<{ label: string }>(labelsOfEnum, [table, column])
+  return rows.map(({ label }) => label)
 }

@@ -12,16 +12,16 @@ export interface ListIdentity {
 /** A short hash of the list: model, order, filter, and whose rows the context shows. */
 export function fingerprintOf({ model, columns, where }: ListIdentity): Buffer {
   const order = columns.map(({ field, descending, nullsFirst }) => [field, descending, nullsFirst])
-  const text = canonical([model, order, where, viewer()])
+  const text = canonical([model, order, where ?? {}, viewer()])
   return createHash('sha256').update(text).digest().subarray(0, 12)
 }
 
 /** The tenant, and what packages note in the context under symbols, such as that deleted rows are shown. */
 function viewer(): unknown {
   const context = currentContext()
-  const notes = Object.getOwnPropertySymbols(context).map((key) => {
+  const notes = Object.getOwnPropertySymbols(context).flatMap((key) => {
     const value: unknown = Reflect.get(context, key)
-    return [key.description, typeof value === 'string' ? value : null]
+    return value === undefined ? [] : [[key.description, typeof value === 'string' ? value : null]]
   })
   return [context.tenant, notes]
 }
@@ -36,8 +36,15 @@ function canonical(value: unknown): string {
   }
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
   if (typeof Reflect.get(value, 'toFixed') === 'function') return `m${String(value)}`
+  // Prisma's nulls, `DbNull` and `JsonNull`, are objects that only their names tell apart.
+  if (!isPlain(value) && Object.keys(value).length === 0) return `o${JSON.stringify(String(value))}`
   const entries = Object.entries(value)
     .filter(([, each]) => each !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1))
   return `{${entries.map(([key, each]) => `${JSON.stringify(key)}:${canonical(each)}`).join(',')}}`
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
 }

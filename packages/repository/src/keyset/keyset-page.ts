@@ -60,7 +60,7 @@ export async function readKeysetPage(source: KeysetSource, options: unknown): Pr
   const model = metadata.models[access.model]
   if (!model) throw new RepositoryError('DB_REPOSITORY_CONFIG', `There is no metadata of ${access.model}`)
   const { database } = access.binding
-  const columns = await columnsOf(orderBy, access.model, model, { database, enums: metadata.enums })
+  const columns = await columnsOf(orderBy, access.model, model, { database, metadata })
   const fingerprint = fingerprintOf({ model: access.model, columns, where: rest.where })
   const position = cursor === undefined ? undefined : cursors.read(cursor, fingerprint, columns)
 

@@ -1,6 +1,7 @@
 import type { SchemaMetadata } from '@org/db-core'
 import type { ModelName, UniqueKey } from '../client-types.ts'
 import { RepositoryError } from '../errors.ts'
+import { extraOf } from '../extra.ts'
 import type { Inner, RepositoryLike } from '../inner.ts'
 import type { MapperLike } from '../mapper.ts'
 import type { Exact, Result, Unmapped } from '../repository-types.ts'
@@ -48,12 +49,13 @@ export function keyset<
     metadata: metadataFor(inner, setup.metadata),
     cursors: cursorCodec(checkedSecrets(setup.secret)),
   }
-  return {
+  const methods: Keyset<C, M, Mapping> = {
     page: (options) =>
       inner.call({ action: 'keysetPage', kind: 'read' }, [options], (given) =>
         readKeysetPage(source, given),
       ) as Promise<never>,
   }
+  return extraOf(repository, methods, (view) => keyset(view, setup))
 }
 
 /** A repository with what its cursors need. */

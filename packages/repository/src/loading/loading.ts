@@ -10,6 +10,7 @@ import type {
   UniqueKey,
   Without,
 } from '../client-types.ts'
+import { extraOf } from '../extra.ts'
 import type { RepositoryLike } from '../inner.ts'
 import { metadataFor } from '../keyset/keyset.ts'
 import type { KeysetOrder } from '../keyset/keyset-types.ts'
@@ -72,12 +73,13 @@ export function loading<
 >(repository: RepositoryLike<C, M, Mapping, K>, setup: LoadingSetup = {}): Loading<C, M, Mapping, K> {
   const inner = repository['~inner']
   const { access, call } = inner
-  return {
+  const methods: Loading<C, M, Mapping, K> = {
     findByIds: (ids, options) =>
       call({ action: 'findByIds', kind: 'read' }, [ids, options], (given, selection) =>
         findByIds(access, given, selection),
       ) as Promise<never>,
-    relation: (name, args) => relationLoader(access, name, args) as () => Promise<never>,
+    relation: (name, args) => relationLoader(inner, name, args) as () => Promise<never>,
     stream: (options) => inOwnContext(streamRows(inner, metadataFor(inner, setup.metadata), options)),
   }
+  return extraOf(repository, methods, (view) => loading(view, setup))
 }

@@ -1,4 +1,10 @@
-import { currentContext, restoreContext, runInContext, type SchemaMetadata } from '@org/db-core'
+import {
+  currentContext,
+  DatabaseError,
+  restoreContext,
+  runInContext,
+  type SchemaMetadata,
+} from '@org/db-core'
 import { RepositoryError } from '../errors.ts'
 import type { Inner } from '../inner.ts'
 import { columnsOf } from '../keyset/order.ts'
@@ -31,7 +37,7 @@ export async function* streamRows(
   const model = metadata.models[access.model]
   if (!model) throw new RepositoryError('DB_REPOSITORY_CONFIG', `There is no metadata of ${access.model}`)
   const { database } = access.binding
-  const columns = await columnsOf(orderBy, access.model, model, { database, enums: metadata.enums })
+  const columns = await columnsOf(orderBy, access.model, model, { database, metadata })
   const { find, toItems } = finder(
     access,
     rest,
@@ -53,15 +59,29 @@ export async function* streamRows(
     return { items: toItems(kept), next }
   }
 
+  const signals = [signal, currentContext().signal]
   let from: Position | undefined
   do {
-    signal?.throwIfAborted()
+    checkSignals(signals)
     const run = (): Promise<Batch> =>
       call({ action: 'streamBatch', kind: 'read' }, [options, from], (_, place) => read(place))
     const batch = await (signal ? runInContext({ signal }, run) : run())
-    yield* batch.items
+    for (const item of batch.items) {
+      checkSignals(signals)
+      yield item
+    }
     from = batch.next
   } while (from)
+}
+
+/** The error is that of a statement which is cancelled: when it happens is chance. */
+function checkSignals(signals: readonly (AbortSignal | undefined)[]): void {
+  const aborted = signals.find((signal) => signal?.aborted)
+  if (!aborted) return
+  throw new DatabaseError('DB_CANCELLED', 'The stream was ended by its signal', {
+    outcome: 'not-sent',
+    cause: aborted.reason,
+  })
 }
 
 /** The stream, in the context in which it was asked for, whoever reads it. */

@@ -1,9 +1,11 @@
 import type { FindManyOptions, Id, ModelName, Selection, UniqueKey, Without } from '../client-types.ts'
 import { RepositoryError } from '../errors.ts'
+import { extraOf } from '../extra.ts'
 import type { RepositoryLike } from '../inner.ts'
 import type { MapperLike } from '../mapper.ts'
 import type { Exact, Result, Unmapped, UpdateInput } from '../repository-types.ts'
-import { type Lock, type LockMode, type LockWait, lockById, type TakeArgs, takeRows } from './locks.ts'
+import { type Lock, type LockMode, type LockWait, lockById } from './locks.ts'
+import { type TakeArgs, takeRows } from './take.ts'
 import { deleteVersion, updateVersion } from './versions.ts'
 
 /** How rows of a repository are guarded. */
@@ -73,10 +75,8 @@ export function locking<
   M extends ModelName<C>,
   Mapping extends MapperLike | undefined,
   K extends UniqueKey<C, M>,
->(
-  repository: RepositoryLike<C, M, Mapping, K>,
-  { version: field = 'version' }: LockingSetup = {},
-): Locking<C, M, Mapping, K> {
+>(repository: RepositoryLike<C, M, Mapping, K>, setup: LockingSetup = {}): Locking<C, M, Mapping, K> {
+  const { version: field = 'version' } = setup
   const { access, call, toUpdateData } = repository['~inner']
   const checked = (): string => {
     const found = access.binding.modelMetadata?.fields[field]
@@ -86,7 +86,7 @@ export function locking<
       `${access.model} has no Int field ${field} to count changes`,
     )
   }
-  return {
+  const methods: Locking<C, M, Mapping, K> = {
     findById: (id, options) =>
       call({ action: 'lockById', kind: 'read' }, [id, options], (which, given) => {
         const { mode = 'update', wait = 'wait', ...selection } = (given ?? {}) as Locked
@@ -114,4 +114,5 @@ export function locking<
         deleteVersion(access, { id: which, version: at, field: checked() }, given),
       ),
   }
+  return extraOf(repository, methods, (view) => locking(view, setup))
 }

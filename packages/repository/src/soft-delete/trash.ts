@@ -1,5 +1,6 @@
 import type { Interceptor } from '@org/db-core'
 import type { Id, ModelName, Selection, UniqueKey } from '../client-types.ts'
+import { extraOf } from '../extra.ts'
 import type { RepositoryLike } from '../inner.ts'
 import type { MapperLike } from '../mapper.ts'
 import type { Exact, Result, Unmapped } from '../repository-types.ts'
@@ -42,7 +43,7 @@ export function trash<
   R extends Viewable,
 >(repository: R & RepositoryLike<C, M, Mapping, K>): Trash<C, M, Mapping, K, R> {
   const { access, call } = repository['~inner']
-  return {
+  const methods: Trash<C, M, Mapping, K, R> = {
     get withDeleted() {
       return repository.with(showing('with'))
     },
@@ -64,6 +65,7 @@ export function trash<
         ),
       ),
   }
+  return extraOf(repository, methods, (view) => trash(view))
 }
 
 function showing(mode: Mode): Interceptor {

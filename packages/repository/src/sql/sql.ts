@@ -2,9 +2,11 @@ import { classify } from '@org/db-core'
 import type { Access } from '../access.ts'
 import type { ModelName, Scalars, UniqueKey } from '../client-types.ts'
 import { RepositoryError } from '../errors.ts'
+import { extraOf } from '../extra.ts'
 import { identifier } from '../identifier.ts'
 import type { RepositoryLike } from '../inner.ts'
 import type { MapperLike } from '../mapper.ts'
+import { tableOf } from '../table.ts'
 import { type Fragment, fragments, type Template, textFragment, toSql } from './fragment.ts'
 
 /** SQL beside a repository, only by tagged templates: what is put into them is a parameter or a fragment. */
@@ -46,7 +48,6 @@ export function sql<
     )
   }
   const { database } = access.binding
-  const schema = database?.isUnqualified ? undefined : (model.schema ?? database?.config.schema)
   const columnOf = (field: string): string => {
     const column = Object.hasOwn(model.fields, field) ? model.fields[field]?.column : undefined
     if (column !== undefined) return column
@@ -55,7 +56,7 @@ export function sql<
   const all = Object.entries(model.fields).flatMap(([name, { kind, column }]) =>
     column !== undefined && (kind === 'scalar' || kind === 'enum') ? [name] : [],
   )
-  return {
+  const methods: Sql<C, M> = {
     query: (template, ...values) =>
       call({ action: 'sqlQuery', kind: 'read' }, [template, ...values], (given, ...rest) =>
         run(access, '$queryRaw', toSql(given, rest)),
@@ -64,9 +65,7 @@ export function sql<
       call({ action: 'sqlExecute', kind: 'write' }, [template, ...values], (given, ...rest) =>
         run(access, '$executeRaw', toSql(given, rest)),
       ) as Promise<number>,
-    table: textFragment(
-      [schema, model.table].flatMap((part) => (part === undefined ? [] : [identifier(part)])).join('.'),
-    ),
+    table: textFragment(database ? tableOf(model, database) : identifier(model.table)),
     column: (field) => textFragment(identifier(columnOf(field))),
     columns: (...fields) =>
       fragments(
@@ -75,6 +74,7 @@ export function sql<
         ),
       ),
   }
+  return extraOf(repository, methods, (view) => sql(view))
 }
 
 type Run = (sql: object) => PromiseLike<unknown>
