@@ -33,12 +33,12 @@ export interface FastMethod {
 export class FastCall {
   readonly #method: FastMethod
   readonly #planned: Planned
-  readonly #args: readonly unknown[]
+  readonly #args: unknown
   readonly #site: CallSite
   #promise: Promise<unknown> | undefined
   #prismas: object | undefined
 
-  constructor(method: FastMethod, planned: Planned, args: readonly unknown[], site: CallSite) {
+  constructor(method: FastMethod, planned: Planned, args: unknown, site: CallSite) {
     this.#method = method
     this.#planned = planned
     this.#args = args
@@ -71,7 +71,7 @@ export class FastCall {
     if (this.#prismas) return this.#prismas
     const { ambient, slow } = this.#method
     this.#markStarted()
-    const made = ambient.restore(this.#site, () => slow(...this.#args)) as object
+    const made = ambient.restore(this.#site, () => slow(this.#args)) as object
     this.#prismas = made
     return made
   }
@@ -107,7 +107,7 @@ export class FastCall {
       return Promise.reject(error)
     }
     const startedAt = performance.now()
-    const start = { method, server, scope, context, args: this.#args[0] ?? {} }
+    const start = { method, server, scope, context, args: this.#args ?? {} }
     if (!pipeline.intercept) return new FastLookup(start, this.#planned, startedAt).promise
     const operation = operationOf(start)
     const intercepted = method.ambient.restore({ scope, context }, () =>

@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import { PrismaClientKnownRequestError } from '@prisma/client/runtime/client'
 import type { DbContext } from '../../context.ts'
 import { kindOfAction, type Operation } from '../../operation.ts'
+import type { OperationRun } from '../pipeline.ts'
 import { rescueOf } from '../replicas/replica-adapter.ts'
 import type { Grant } from '../row-security.ts'
 import type { TransactionScope } from '../transaction-scope.ts'
@@ -28,32 +29,48 @@ export interface LookupStart {
  * The last step of one call, by our own statement. Without interceptors it also ends the operation; one object for
  * all of it, because closures of one's own per call would cost as much as the rest.
  */
-export class FastLookup implements Ticket {
+export class FastLookup implements Ticket, OperationRun {
   readonly promise: Promise<unknown>
   readonly plan: Plan
   readonly values: readonly string[]
-  readonly context: DbContext
-  readonly scope: TransactionScope | undefined
   grant: Grant | undefined
   readonly #start: LookupStart
-  /** Absent where somebody else ends the operation. */
-  readonly #startedAt: number | undefined
+  /** 0 where somebody else ends the operation. */
+  readonly startedAt: number
   #instead: (() => void) | undefined
   #resolve!: (result: unknown) => void
   #reject!: (error: unknown) => void
 
-  constructor(start: LookupStart, { plan, values }: Planned, startedAt?: number) {
+  constructor(start: LookupStart, { plan, values }: Planned, startedAt = 0) {
     this.#start = start
-    this.#startedAt = startedAt
+    this.startedAt = startedAt
     this.plan = plan
     this.values = values
-    this.context = start.context
-    this.scope = start.scope
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
     this.#begin()
+  }
+
+  get context(): DbContext {
+    return this.#start.context
+  }
+
+  get scope(): TransactionScope | undefined {
+    return this.#start.scope
+  }
+
+  get inTransaction(): boolean {
+    return this.#start.scope !== undefined
+  }
+
+  get model(): string {
+    return this.#start.method.model
+  }
+
+  get action(): string {
+    return this.#start.method.action
   }
 
   #begin(): void {
@@ -77,7 +94,7 @@ export class FastLookup implements Ticket {
 
   resolve(result: unknown): void {
     const { method, operation } = this.#start
-    if (result === null && (operation?.action ?? method.action).endsWith('OrThrow')) {
+    if (result === null && (operation ?? method).action.endsWith('OrThrow')) {
       this.#fail(notFound(method))
       return
     }
@@ -115,12 +132,8 @@ export class FastLookup implements Ticket {
   }
 
   #end(): void {
-    const startedAt = this.#startedAt
-    if (startedAt === undefined) return
-    const { method, server, scope } = this.#start
-    const inTransaction = scope !== undefined
-    const { model, action } = method
-    server.pipeline.end({ model, action, context: this.context }, { inTransaction, scope, startedAt })
+    // It is its own record of the operation: an object more per call would be one more to collect.
+    if (this.startedAt !== 0) this.#start.server.pipeline.end(this, this)
   }
 }
 

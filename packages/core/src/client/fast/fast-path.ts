@@ -56,9 +56,9 @@ export function createFastPath(options: FastPathOptions): FastPath {
       const common = { model, delegate, action, planner, bypass, ambient, rowSecurity, primary, servers }
       const method: FastMethod = { ...common, route, slow }
       const Call = callClass(options.metadata, model)
-      return (...args) => {
-        const planned = planner.plan(action, args[0])
-        return planned ? new Call(method, planned, args, ambient.capture()) : slow(...args)
+      return (args) => {
+        const planned = planner.plan(action, args)
+        return planned ? new Call(method, planned, args, ambient.capture()) : slow(args)
       }
     },
   }

@@ -110,8 +110,7 @@ export function createLookups(send: Send): Lookups {
       if (!list) waiting.set(plan, [{ first: ticket, tickets: [ticket] }])
       else {
         const { merge } = plan
-        const batch =
-          merge && list.find((each) => each.tickets.length < mostKeys && fits(ticket, each.first, merge))
+        const batch = merge && batchFor(ticket, list, merge)
         if (batch) batch.tickets.push(ticket)
         else list.push({ first: ticket, tickets: [ticket] })
       }
@@ -120,6 +119,13 @@ export function createLookups(send: Send): Lookups {
       process.nextTick(flush)
     },
   }
+}
+
+function batchFor(ticket: Ticket, list: readonly Batch[], merge: Merge): Batch | undefined {
+  for (const batch of list) {
+    if (batch.tickets.length < mostKeys && fits(ticket, batch.first, merge)) return batch
+  }
+  return undefined
 }
 
 function fits(one: Ticket, other: Ticket, { rest }: Merge): boolean {
