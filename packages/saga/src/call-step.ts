@@ -1,11 +1,14 @@
 import type { StepCall, StepOptions } from './context.ts'
-import { SagaError, SagaFailure, toStored } from './errors.ts'
+import { isSagaFailure, SagaError, SagaFailure, toStored } from './errors.ts'
 import type { StepRecord } from './journal.ts'
+import { holdMs } from './parking.ts'
 import { delayOf, limited, pause } from './retry-policy.ts'
-import { holdMs, type Run } from './run.ts'
+import type { Run } from './run.ts'
 import type { Undoing } from './run-around.ts'
 import { forever, stepFailed, stepUnknown, stopped, timedOut } from './step-errors.ts'
-import { throughJson } from './writer.ts'
+import { throughJson } from './stored-value.ts'
+
+const usualTimeoutMs = 30_000
 
 /** A step that calls somebody else: at least once, under one key. */
 export async function callStep<T>(
@@ -15,7 +18,9 @@ export async function callStep<T>(
   options: StepOptions<T> = {},
 ): Promise<T> {
   const { compensate, compensateRetry: retry } = options
-  const undoing = compensate && ({ kind: 'call', compensate, retry } as Undoing)
+  // What may take long to be done may take as long to be undone.
+  const timeoutMs = Math.max(usualTimeoutMs, options.timeoutMs ?? 0)
+  const undoing = compensate && ({ kind: 'call', compensate, retry, timeoutMs } as Undoing)
   const { known, isOver } = saga.visit(name, undoing)
   if (known?.state === 'done') return known.output as T
   if (isOver) return forever()
@@ -34,7 +39,7 @@ async function attempts<T>(
   options: StepOptions<T>,
   known: StepRecord | undefined,
 ): Promise<T> {
-  const { retry = {}, timeoutMs = 30_000, verify, isFailure, pivot } = options
+  const { retry = {}, timeoutMs = usualTimeoutMs, verify, isFailure, pivot } = options
   const mark = pivot ? ({ p: 1 } as const) : {}
   const { maxAttempts = 5 } = retry
   const call = (attempt: number, work: (given: StepCall) => Promise<unknown>, outer = saga.forward.signal) =>
@@ -68,7 +73,7 @@ async function attempts<T>(
       if (saga.phase === 'over') throw stopped
       if (error instanceof SagaError && error.code === 'DB_SAGA_VALUE') throw error
       lastError = error
-      if (error instanceof SagaFailure || isFailure?.(error)) return failed(saga, name, error)
+      if (isSagaFailure(error) || isFailure?.(error)) return failed(saga, name, error)
       // One more look at what became of it, if there is somebody to ask.
       if (saga.isDraining || (saga.abort && (!verify || attempt > maxAttempts)))
         return await givenUp(saga, name, isOpen, error)
@@ -92,7 +97,7 @@ export async function delay(
   const delayMs = delayOf(attempt, retry)
   saga.around.events.emit('saga.step.retried', { id: saga.id, step, attempt, delayMs, error })
   if (delayMs <= holdMs) return pause(delayMs, saga.forward.signal)
-  const until = Date.now() + delayMs
+  const until = saga.around.now() + delayMs
   saga.journal.note({ k: 'retry', n: step, a: attempt, u: until, e: toStored(error) })
   saga.flushSoon()
   await saga.until(until)

@@ -4,6 +4,7 @@ import {
   type Events,
   type Interceptor,
   type InterceptorHost,
+  restoreContext,
   type SqlClient,
 } from '@org/db-core'
 import type { SagaDefinition } from './definition.ts'
@@ -13,13 +14,18 @@ import type { SagaEvents } from './events.ts'
 import type { Feed } from './feed.ts'
 import { createOperator, type SagaOperator } from './operator.ts'
 import { type Outcome, outcomeOf, outputOf, type WaitOptions } from './outcome.ts'
-import { pause } from './retry-policy.ts'
+import { createOutside } from './outside.ts'
 import type { RunAround } from './run-around.ts'
 import { finalStates, type SagaState } from './saga-state.ts'
 import { createSchedules, type Schedule } from './schedules.ts'
+import { createServerClock } from './server-clock.ts'
 import { createStarter, type StartOptions } from './start.ts'
+import { throughJson } from './stored-value.ts'
+import { undoChild } from './undo-child.ts'
+import { createUpkeep } from './upkeep.ts'
+import { createWakeUps } from './wake-ups.ts'
 import { createWorker, type InnerWorker, type Worker, type WorkerOptions } from './worker.ts'
-import { createWriter, throughJson } from './writer.ts'
+import { createWriter } from './writer.ts'
 
 /** Which sagas there are, and who is told of them. */
 export interface SagasOptions {
@@ -29,8 +35,13 @@ export interface SagasOptions {
   readonly feed?: Feed
   /** Sagas that workers start by the clock. Default: none. */
   readonly schedules?: readonly Schedule[]
-  /** How long sagas are kept after their end. Default 7 days. */
+  /** How long sagas are kept after their end; `Infinity` for ever. Default 7 days. */
   readonly keepMs?: number
+  /**
+   * Whether processes tell each other by NOTIFY that there is something to do. A worker then has a connection of its own to
+   * `directUrl`, which renews its lease, too; where only a pooler in transaction mode is there they look. Default `true`.
+   */
+  readonly notify?: boolean
 }
 
 /** A saga that was started, here or before. */
@@ -67,17 +78,17 @@ export interface Sagas extends Interceptor, SagaOperator {
   readonly sagaEvents: Events<SagaEvents>
 }
 
-const purgeEveryMs = 60_000
-
 /** Makes sagas, to be given to `createDatabase` as an interceptor. @throws SagaError DB_SAGA_OPTIONS */
 export function createSagas(options: SagasOptions): Sagas {
-  const { feed, schedules = [], keepMs = 7 * 24 * 3_600_000 } = options
+  const { feed, schedules = [], keepMs = 7 * 24 * 3_600_000, notify = true } = options
+  if (!(keepMs >= 0)) throw new SagaError('DB_SAGA_OPTIONS', 'keepMs must be 0 or more')
   const definitions = createDefinitions(options.definitions)
   const events = createEvents<SagaEvents>()
   const owner = randomUUID()
+  const outside = createOutside()
+  const clock = createServerClock()
   let host: InterceptorHost | undefined
   let worker: InnerWorker | undefined
-  let purgedAt = performance.now()
 
   function attached(): InterceptorHost {
     if (host) return host
@@ -87,9 +98,10 @@ export function createSagas(options: SagasOptions): Sagas {
     )
   }
   const sql = (): SqlClient => attached().sql
-  const writer = createWriter({ sql, events, feed, births: false, owner })
+  const writer = createWriter({ sql, events, feed, outside, births: false, owner })
   // Apart, because the start of an id that an open transaction is about to start waits for that one's end.
-  const births = createWriter({ sql, events, feed, births: true, owner })
+  const births = createWriter({ sql, events, feed, outside, births: true, owner })
+  const wakeUps = createWakeUps({ host: attached, events, outside, isOn: notify })
   const start = createStarter({
     sql,
     hooks: () => attached().hooks(),
@@ -97,23 +109,24 @@ export function createSagas(options: SagasOptions): Sagas {
     owner,
     births,
     feed,
+    onStored: () => tell(''),
   })
 
-  async function undoChild(id: string, signal: AbortSignal): Promise<void> {
-    for (let pollMs = 20; !signal.aborted; pollMs = Math.min(500, pollMs * 2)) {
-      const [row] = await sql().query<{ state: SagaState }>('SELECT state FROM orgdb.saga WHERE id = $1', [
-        id,
-      ])
-      if (!row || row.state === 'compensated' || row.state === 'cancelled') return
-      if (row.state === 'compensation_failed') {
-        throw new SagaError('DB_SAGA_COMPENSATION', `The compensation of child ${id} has failed`, {
-          saga: id,
-        })
-      }
-      if (row.state !== 'compensating') await operator.compensate(id)
-      await pause(pollMs, signal)
+  /** Lets whoever has a saga look at it, and if it is nobody lets all look: here at once, elsewhere by way of the server. */
+  function tell(id: string): void {
+    const run = worker?.find(id)
+    if (!run) {
+      worker?.wake()
+      wakeUps.announce(id)
+      return
     }
-    signal.throwIfAborted()
+    outside(() => restoreContext({}, () => worker?.heard(id)))
+  }
+
+  function afterCommit(fn: () => void): void {
+    const hooks = attached().hooks()
+    if (hooks) hooks.afterCommit(fn)
+    else fn()
   }
 
   const around: RunAround = {
@@ -122,53 +135,47 @@ export function createSagas(options: SagasOptions): Sagas {
     events,
     feed,
     writer,
+    now: () => clock.now(),
+    outside,
     async startChild({ definition, input, id, parent, parentStep }) {
       await start({ definition, input, id, options: {}, parent: { id: parent, step: parentStep } })
     },
-    undoChild,
+    undoChild: (child) => undoChild(child, { sql, compensate: (id) => operator.compensate(id) }),
   }
-  const ticking = createSchedules(schedules, start)
-  const operator = createOperator(sql, definitions, (id) => {
-    const run = worker?.find(id)
-    if (!run) return worker?.wake()
-    void sql()
-      .query<{ asked: 'cancel' | 'compensate' | null }>('SELECT asked FROM orgdb.saga WHERE id = $1', [id])
-      .then(([row]) => row?.asked && run.ask(row.asked))
-      .catch((error: unknown) => events.emit('saga.failed', { task: `ask ${id}`, error }))
+  const upkeep = createUpkeep({
+    sql,
+    keepMs,
+    schedules: createSchedules(schedules, { start, definitions, now: () => clock.now() }),
   })
-
-  async function purge(): Promise<void> {
-    if (performance.now() - purgedAt < purgeEveryMs) return
-    purgedAt = performance.now()
-    await sql().query(
-      `DELETE FROM orgdb.saga WHERE id = ANY (ARRAY(
-         SELECT id FROM orgdb.saga WHERE finished_at < clock_timestamp() - $1::float8 * interval '1 millisecond' LIMIT 10000))`,
-      [keepMs],
-    )
-  }
+  const operator = createOperator(sql, definitions, (id) => afterCommit(() => tell(id)))
 
   function handleOf<Output>(id: string, isNew: boolean): SagaHandle<Output> {
-    const ended = { sql, ended: (saga: string) => worker?.ended(saga) }
+    const outcome = async (wait: WaitOptions = {}): Promise<Outcome<Output>> => {
+      if (wait.timeoutMs !== 0 && attached().hooks()) {
+        const text = 'A saga is not waited for inside a transaction, with whose commit it may begin'
+        throw new SagaError('DB_SAGA_TRANSACTION', text, { saga: id })
+      }
+      const around = { sql, ended: (saga: string) => worker?.ended(saga) }
+      return (await outcomeOf(id, around, wait)) as Outcome<Output>
+    }
     return {
       id,
       isNew,
+      outcome,
       async result(wait) {
-        return outputOf(id, await outcomeOf(id, ended, wait)) as Output
-      },
-      async outcome(wait) {
-        return (await outcomeOf(id, ended, wait)) as Outcome<Output>
+        return outputOf(id, await outcome(wait)) as Output
       },
     }
   }
 
   async function wakeAfterSignal(saga: string): Promise<void> {
-    const run = worker?.find(saga)
-    if (run) return run.poke()
-    await sql().query(
-      `UPDATE orgdb.saga SET run_at = clock_timestamp() WHERE id = $1 AND owner IS NULL AND state = 'waiting'`,
-      [saga],
-    )
-    worker?.wake()
+    if (!worker?.find(saga)) {
+      await sql().query(
+        `UPDATE orgdb.saga SET run_at = clock_timestamp() WHERE id = $1 AND owner IS NULL AND state = 'waiting'`,
+        [saga],
+      )
+    }
+    tell(saga)
   }
 
   return {
@@ -219,8 +226,9 @@ export function createSagas(options: SagasOptions): Sagas {
         events,
         definitions,
         run: around,
-        schedules: ticking,
-        purge,
+        clock,
+        wakeUps,
+        upkeep,
       })
       return worker
     },

@@ -1,4 +1,7 @@
 import { DbError } from '@org/db-core'
+import { storableText } from './storable-text.ts'
+
+const failureBrand: unique symbol = Symbol.for('@org/db-saga/SagaFailure')
 
 /** Every code that sagas' own errors carry; the database's are core's. */
 export type SagaErrorCode =
@@ -70,7 +73,13 @@ export class SagaFailure extends Error {
     super(message, options)
     this.name = 'SagaFailure'
     this.reason = reason
+    Object.defineProperty(this, failureBrand, { value: true })
   }
+}
+
+/** Whether a step has said that it failed, also with the class of another copy of this package. */
+export function isSagaFailure(error: unknown): error is SagaFailure {
+  return typeof error === 'object' && error !== null && failureBrand in error
 }
 
 /** What of an error is kept in the journal. */
@@ -81,15 +90,26 @@ export interface StoredError {
 }
 
 const longestMessage = 500
+const longestCode = 200
 
-/** The name, the message and the code of anything that was thrown. */
+/** The name, the message and the code of anything that was thrown, as the journal can hold them. */
 export function toStored(error: unknown): StoredError {
-  if (!(error instanceof Error)) return { name: 'Error', message: String(error).slice(0, longestMessage) }
+  if (!(error instanceof Error))
+    return { name: 'Error', message: storableText(textOf(error), longestMessage) }
   const given = error as { readonly reason?: unknown; readonly code?: unknown }
-  const code = error instanceof SagaFailure ? given.reason : given.code
+  const code = isSagaFailure(error) ? given.reason : given.code
   return {
-    name: error.name,
-    message: error.message.slice(0, longestMessage),
-    ...(typeof code === 'string' && { code }),
+    name: storableText(String(error.name), longestCode),
+    message: storableText(String(error.message), longestMessage),
+    ...(typeof code === 'string' && { code: storableText(code, longestCode) }),
+  }
+}
+
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown)
+  } catch {
+    // An object that has no text, or throws when it is asked for one.
+    return 'Something was thrown that is no Error'
   }
 }

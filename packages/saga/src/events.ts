@@ -23,6 +23,8 @@ export interface SagaEvents {
   'saga.lease.lost': { readonly id: string; readonly name: string }
   /** It was asked to cancel what only goes forward. */
   'saga.cancel.refused': { readonly id: string; readonly name: string }
+  /** There is no connection to listen on, so workers look from time to time; where it can be it is tried again. */
+  'saga.listen.unavailable': { readonly error: unknown }
   /** Work in the background failed and will be tried again. */
   'saga.failed': { readonly task: string; readonly error: unknown }
 }

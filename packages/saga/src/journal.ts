@@ -88,10 +88,16 @@ function foldOne(record: Record, entry: Entry): void {
   const step = stepOf(record, entry)
   switch (entry.k) {
     case 'start':
+      step.state = 'started'
+      step.compensation = 'none'
+      break
     case 'again':
       step.state = 'started'
-      if (entry.k === 'again') step.attempts = 0
+      step.attempts = 0
       step.compensation = 'none'
+      // What it does now comes after all that has happened since it failed.
+      step.startedAt = record.count
+      step.endedAt = Number.POSITIVE_INFINITY
       break
     case 'retry':
       step.state = 'started'

@@ -3,7 +3,7 @@ import type { Definitions } from './definitions.ts'
 import { SagaError, type StoredError } from './errors.ts'
 import { type Entry, emptyRecord, fold } from './journal.ts'
 import { finalStates, type SagaState } from './saga-state.ts'
-import { throughJson } from './writer.ts'
+import { throughJson } from './stored-value.ts'
 
 /** Which sagas to list. All that is given must hold. */
 export interface ListOptions {

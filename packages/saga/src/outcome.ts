@@ -45,14 +45,16 @@ export async function outcomeOf(
       if (end?.how === 'finished' && end.state) return outcome(end.state, end.output, end.error)
       if (end) continue
     }
-    const [row] = await sql().query<{ state: SagaState; output: unknown; error: StoredError | null }>(
-      'SELECT state, output, error FROM orgdb.saga WHERE id = $1',
-      [id],
-    )
+    const [row] = await sql().query<{
+      state: SagaState
+      output: unknown
+      isOutput: boolean
+      error: StoredError | null
+    }>('SELECT state, output, output IS NOT NULL AS "isOutput", error FROM orgdb.saga WHERE id = $1', [id])
     if (!row) throw new SagaError('DB_SAGA_NOT_FOUND', `There is no saga ${id}`, { saga: id })
-    const { state, output, error } = row
+    const { state, output, isOutput, error } = row
     if (finalStates.has(state) || waiting.has(state) || left <= 0)
-      return outcome(state, output ?? undefined, error ?? undefined)
+      return outcome(state, isOutput ? output : undefined, error ?? undefined)
     await pause(Math.min(pollMs, Math.max(1, left)), never)
   }
 }

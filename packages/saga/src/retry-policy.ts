@@ -1,6 +1,6 @@
 import { isDbError } from '@org/db-core'
 import type { RetryPolicy } from './context.ts'
-import { SagaFailure } from './errors.ts'
+import { isSagaFailure } from './errors.ts'
 
 /** Waits that grow, up to a half shorter by chance so that many don't come back at once. */
 export function delayOf(
@@ -26,7 +26,7 @@ export function isOutage(error: unknown): boolean {
 
 /** Whether a transaction that has thrown this may be tried again; else it has failed, for a rollback leaves no doubt. */
 export function isTransient(error: unknown): boolean {
-  if (error instanceof SagaFailure) return false
+  if (isSagaFailure(error)) return false
   return typeof error === 'object' && error !== null && 'retryable' in error && error.retryable === true
 }
 
@@ -51,7 +51,7 @@ export async function limited<T>(
     timeoutMs,
     outer,
     error,
-  }: { readonly timeoutMs: number; readonly outer: AbortSignal; readonly error: () => Error },
+  }: { readonly timeoutMs: number | undefined; readonly outer: AbortSignal; readonly error: () => Error },
 ): Promise<T> {
   outer.throwIfAborted()
   const controller = new AbortController()
@@ -64,7 +64,9 @@ export async function limited<T>(
   controller.signal.addEventListener('abort', end)
   const onOuter = (): void => controller.abort(outer.reason)
   outer.addEventListener('abort', onOuter)
-  const timer = setTimeout(() => controller.abort(error()), timeoutMs)
+  // What a timer can't hold is no limit: it would end at once.
+  const isLimited = timeoutMs !== undefined && timeoutMs < 2 ** 31
+  const timer = isLimited ? setTimeout(() => controller.abort(error()), timeoutMs) : undefined
   try {
     return await Promise.race([fn(controller.signal), ended])
   } finally {

@@ -14,10 +14,14 @@ export interface RunAround {
   readonly events: EventSource<SagaEvents>
   readonly feed: Feed | undefined
   readonly writer: Writer
+  /** The server's time, epoch milliseconds: what sagas wait for is compared with its clock, whatever ours says. */
+  readonly now: () => number
+  /** Runs `fn` in nobody's transaction and context. */
+  readonly outside: <T>(fn: () => T) => T
   /** Starts a child, unless it is there already. */
   readonly startChild: (child: ChildStart) => Promise<void>
   /** Asks a child that is completed to be undone, and tells what has become of it. */
-  readonly undoChild: (id: string, signal: AbortSignal) => Promise<void>
+  readonly undoChild: (child: ChildUndo) => Promise<void>
 }
 
 export interface ChildStart {
@@ -26,6 +30,13 @@ export interface ChildStart {
   readonly id: string
   readonly parent: string
   readonly parentStep: string
+}
+
+export interface ChildUndo {
+  readonly id: string
+  /** Whether it had been completed, and so must be there. */
+  readonly wasDone: boolean
+  readonly signal: AbortSignal
 }
 
 /** How a run was over, for this process. */
@@ -42,4 +53,6 @@ export interface Undoing {
   readonly kind: 'call' | 'transaction'
   readonly compensate: NonNullable<CommonStepOptions<unknown>['compensate']>
   readonly retry: CommonStepOptions<unknown>['compensateRetry']
+  /** Longest attempt; a child's takes as long as it takes. */
+  readonly timeoutMs: number | undefined
 }

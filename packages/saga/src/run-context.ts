@@ -39,7 +39,7 @@ async function sleep(saga: Run, name: string, until: number | Date): Promise<voi
   if (known?.state === 'done') return
   if (isOver) return forever()
   await saga.work(async () => {
-    const end = known?.until ?? (typeof until === 'number' ? Date.now() + until : until.getTime())
+    const end = known?.until ?? (typeof until === 'number' ? saga.around.now() + until : until.getTime())
     if (!known) saga.journal.note({ k: 'wait', n: name, u: end })
     await saga.flushed()
     await saga.until(end)
@@ -57,7 +57,7 @@ async function waitForSignal<T>(
   if (known?.state === 'done') return known.output as T | undefined
   if (isOver) return forever()
   return saga.work(async () => {
-    const end = known ? known.until : timeoutMs === undefined ? undefined : Date.now() + timeoutMs
+    const end = known ? known.until : timeoutMs === undefined ? undefined : saga.around.now() + timeoutMs
     let isNoted = known !== undefined
     for (;;) {
       await saga.flushed()
@@ -66,7 +66,7 @@ async function waitForSignal<T>(
         saga.journal.take({ name: signal, id: found.id })
         return saga.done(name, {}, found.payload as T)
       }
-      if (end !== undefined && Date.now() >= end) return saga.done(name, {}, undefined)
+      if (end !== undefined && saga.around.now() >= end) return saga.done(name, {}, undefined)
       if (!isNoted) saga.journal.note({ k: 'wait', n: name, ...(end !== undefined && { u: end }) })
       isNoted = true
       await saga.until(end, signal)
@@ -94,8 +94,10 @@ async function child<Input, Output>(
   input: Input,
   { id = `${saga.id}/${step}` }: ChildOptions = {},
 ): Promise<Output> {
-  const compensate: Undoing['compensate'] = ({ signal }) => saga.around.undoChild(id, signal)
-  const { known, isOver } = saga.visit(step, { kind: 'call', compensate, retry: undefined })
+  const compensate: Undoing['compensate'] = ({ signal, outcome }) =>
+    saga.around.undoChild({ id, wasDone: outcome === 'done', signal })
+  const undoing: Undoing = { kind: 'call', compensate, retry: undefined, timeoutMs: undefined }
+  const { known, isOver } = saga.visit(step, undoing)
   if (known?.state === 'done') return known.output as Output
   if (isOver) return forever()
   return saga.work(async () => {
@@ -113,7 +115,7 @@ async function child<Input, Output>(
           error?: StoredError
         }
         saga.journal.take({ name: signal, id: found.id })
-        if (state === 'completed') return saga.done(step, {}, output ?? undefined) as Output
+        if (state === 'completed') return saga.done(step, {}, output) as Output
         failed(saga, step, Object.assign(new Error(error?.message ?? state), error))
       }
       await saga.until(undefined, signal)

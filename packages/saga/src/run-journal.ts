@@ -1,6 +1,7 @@
 import type { StoredError } from './errors.ts'
 import type { ProgressEvent, SagaProgress } from './feed.ts'
 import { type Entry, fold, type Record } from './journal.ts'
+import type { SagaRow } from './saga-row.ts'
 import type { SagaState } from './saga-state.ts'
 import type { Write, Writer } from './writer.ts'
 
@@ -22,19 +23,13 @@ export interface Birth {
 }
 
 export interface RunJournalOptions {
-  readonly id: string
-  readonly name: string
-  readonly version: number
-  readonly token: number
+  readonly row: SagaRow
   readonly record: Record
-  /** The page that is being written, and how many bytes it has about. */
-  readonly page: number
-  readonly pageBytes: number
-  readonly parent: string | undefined
-  readonly parentStep: string | undefined
   readonly writer: Writer
   readonly birth: Birth | undefined
   readonly onAsked: (asked: 'cancel' | 'compensate') => void
+  /** Something of it is in the database. */
+  readonly onStored: () => void
   /** The token does not hold any more, or the id of a birth is taken. */
   readonly onLost: () => void
 }
@@ -61,8 +56,9 @@ export class RunJournal {
     this.#options = options
     this.record = options.record
     this.#birth = options.birth
-    this.#page = options.page
-    this.#pageBytes = options.pageBytes
+    const { pages, journal } = options.row
+    this.#page = pages
+    this.#pageBytes = journal.length === 0 ? 0 : JSON.stringify(journal).length
   }
 
   get isBorn(): boolean {
@@ -112,6 +108,7 @@ export class RunJournal {
       entries,
       event: this.#eventOf(entries, undefined),
       commit: () => {
+        this.#options.onStored()
         fold(this.record, [full])
         this.#pageBytes += 60 * entries.length + sizeOf(full.o)
       },
@@ -135,7 +132,9 @@ export class RunJournal {
     if (entries.length === 0 && taken.length === 0 && !patch && !this.#birth) return true
     this.#dirty = []
     this.#taken = []
-    const { id, token, parent, parentStep, writer } = this.#options
+    const { row, writer } = this.#options
+    const { id, parent } = row
+    const token = Number(row.token)
     const birth = this.#birth
     const write: Write = birth
       ? { id, token, entries, step: this.#step, ...birth.columns }
@@ -147,7 +146,7 @@ export class RunJournal {
           ...(taken.length > 0 && { taken }),
           ...(this.#pageBytes > fullPageBytes && { page: this.#page }),
           ...(patch && columnsOf(patch)),
-          ...(patch?.isFinal && parent !== undefined && { parent, parent_step: parentStep }),
+          ...(patch?.isFinal && parent !== null && { parent, parent_step: row.parent_step }),
         }
     const bytes = entries.reduce((sum, { o, e }) => sum + 60 + sizeOf(o) + (e?.message.length ?? 0), 0)
     const event = this.#eventOf(entries, birth ? 'running' : patch?.state)
@@ -157,6 +156,7 @@ export class RunJournal {
       return false
     }
     this.#birth = undefined
+    this.#options.onStored()
     if (write.page === undefined) this.#pageBytes += bytes
     else {
       this.#page += 1
@@ -173,7 +173,7 @@ export class RunJournal {
       return outcome && n !== '' ? [{ step: n, outcome }] : []
     })
     if (steps.length === 0 && state === undefined) return undefined
-    const { id, name, version } = this.#options
+    const { id, name, version } = this.#options.row
     const payload: SagaProgress = { id, name, version, steps, ...(state !== undefined && { state }) }
     return { topic: `saga.${name}`, key: `saga:${id}`, payload }
   }
@@ -192,7 +192,7 @@ export interface Loan {
 function columnsOf({ state, output, error, release, runAt, isFinal }: Patch): object {
   return {
     ...(state !== undefined && { state }),
-    ...(output !== undefined && { output }),
+    ...(output !== undefined && { output, has_output: true }),
     ...(error !== undefined && { error }),
     ...(release && { release, crashes: 1 }),
     ...(runAt !== undefined && { run_at: runAt }),

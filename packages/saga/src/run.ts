@@ -1,94 +1,91 @@
 import { restoreContext } from '@org/db-core'
+import { Code } from './code.ts'
+import { conclude, turnBack } from './conclude.ts'
 import type { SagaDefinition } from './definition.ts'
 import { SagaError, type StoredError, toStored } from './errors.ts'
 import { type Entry, emptyRecord, fold, type StepRecord } from './journal.ts'
+import { dueOf, wakeIfSignalled } from './parking.ts'
 import type { Ended, RunAround, Undoing } from './run-around.ts'
 import { contextOf } from './run-context.ts'
+import { RunEnd } from './run-end.ts'
 import { type Birth, RunJournal } from './run-journal.ts'
 import type { SagaRow } from './saga-row.ts'
-import type { SagaState } from './saga-state.ts'
-import { changed, forever, mistakes, stepFailed, stepUnknown, stopped } from './step-errors.ts'
-import { undoAll } from './undo.ts'
+import { finalStates, type SagaState } from './saga-state.ts'
+import { forever, stepFailed, stepUnknown, stopped } from './step-errors.ts'
+import { Storing } from './storing.ts'
+import { UnderWay } from './under-way.ts'
 import { Waits } from './waits.ts'
-import { throughJson } from './writer.ts'
-
-/** How the code of a saga has ended. */
-type Settled = { readonly output: unknown } | { readonly error: unknown }
-
-/** What is shorter is waited for in memory, the saga in hand. */
-export const holdMs = 1_000
+import { WayBack } from './way-back.ts'
 
 /** One saga in the hands of one process, from claim to end. Use it once. */
 export class Run {
   readonly id: string
   readonly name: string
-  readonly journal: RunJournal
-  readonly token: number
   readonly version: number
+  readonly token: number
+  readonly journal: RunJournal
   readonly around: RunAround
+  readonly code: Code
   readonly ended: Promise<Ended>
+  readonly born: Promise<boolean>
+  /** Resolves when the saga has got further than it was when it was taken up, or is over. */
+  readonly moved: Promise<void>
   /** Aborts what is under way when the saga is lost or must be handed back; compensations heed this one alone. */
   readonly life: AbortController = new AbortController()
-  readonly #row: SagaRow
-  readonly #startedAt = Date.now()
-  readonly #definition: SagaDefinition
   /** Aborts steps also when the saga is cancelled. */
   readonly forward: AbortController = new AbortController()
-  readonly #undoings = new Map<string, Undoing>()
-  readonly #waits = new Waits(() => {
-    this.#executing += 1
-  })
-  #visited = new Set<string>()
-  #visits = 0
-  phase: 'forward' | 'replaying' | 'undoing' | 'over' = 'forward'
-  #executing = 0
-  #settled: Settled | undefined
-  abort: SagaError | undefined
-  #isRefused = false
+  phase: 'forward' | 'catching-up' | 'undoing' | 'over' = 'forward'
   isDraining = false
-  #isChecking = false
-  #isFlushing = false
-  #transacting = 0
-  #deadlineTimer: NodeJS.Timeout | undefined
-  #end: (ended: Ended) => void = () => undefined
-  #born: (isNew: boolean) => void = () => undefined
-  #unborn: (error: unknown) => void = () => undefined
-  /** Resolves when the saga is in the database; with false if its id was taken. Rejects if it could not be stored. */
-  readonly born: Promise<boolean>
+  readonly #row: SagaRow
+  readonly #end: RunEnd
+  readonly #storing: Storing
+  readonly #underWay: UnderWay
+  readonly #waits: Waits
+  readonly #wayBack: WayBack
+  readonly #deadlineAt: number | undefined
 
   constructor(row: SagaRow, definition: SagaDefinition, around: RunAround, birth?: Birth) {
-    this.id = row.id
-    this.name = row.name
-    this.token = Number(row.token)
+    const { id, name, deadline_ms: deadlineMs } = row
+    this.id = id
+    this.name = name
     this.version = row.version
+    this.token = Number(row.token)
     this.around = around
     this.#row = row
-    this.#definition = definition
-    this.ended = new Promise((resolve) => {
-      this.#end = resolve
-    })
-    this.born = new Promise((resolve, reject) => {
-      this.#born = resolve
-      this.#unborn = reject
-    })
-    // Nobody may be waiting for it.
-    this.born.catch(() => undefined)
-    const record = fold(emptyRecord(), row.journal)
+    this.#deadlineAt = deadlineMs === null ? undefined : around.now() + deadlineMs
+    this.#underWay = new UnderWay(
+      (fn) => this.#asItself(fn),
+      () => this.#next(),
+    )
+    this.#waits = new Waits(around.now, () => this.#underWay.begin())
+    const onOver = (reason: SagaError | undefined): void => this.#over(reason)
+    this.#end = new RunEnd({ id, name, around, journal: () => this.journal, onOver })
+    this.ended = this.#end.ended
+    this.born = this.#end.born
+    this.moved = this.#end.hasMoved
     this.journal = new RunJournal({
-      id: row.id,
-      name: row.name,
-      version: row.version,
-      token: this.token,
-      record,
-      page: row.pages,
-      pageBytes: row.journal.length === 0 ? 0 : JSON.stringify(row.journal).length,
-      parent: row.parent ?? undefined,
-      parentStep: row.parent_step ?? undefined,
+      row,
+      record: fold(emptyRecord(), row.journal),
       writer: around.writer,
       birth,
       onAsked: (asked) => this.ask(asked),
-      onLost: () => this.#lost(),
+      onStored: () => this.#end.moved(),
+      onLost: () => this.#end.lost(),
     })
+    const { record } = this.journal
+    this.code = new Code({ row, definition, record, onSettled: () => this.#underWay.look() })
+    this.#wayBack = new WayBack(this, () => this.#underWay.look())
+    this.#storing = new Storing({
+      journal: this.journal,
+      isEnding: () => this.isOver || this.code.settled !== undefined,
+      onBorn: () => this.#end.arrived(),
+      onBroken: (error) => this.#broken(error),
+    })
+  }
+
+  /** Why it turns back. */
+  get abort(): SagaError | undefined {
+    return this.#wayBack.why
   }
 
   get isOver(): boolean {
@@ -96,26 +93,23 @@ export class Run {
   }
 
   get undoings(): ReadonlyMap<string, Undoing> {
-    return this.#undoings
+    return this.code.undoings
   }
 
-  /** Begins, in the context in which the saga was started. */
+  /** Begins. */
   start(): void {
-    const { deadline_ms: deadlineMs, asked, state, context } = this.#row
-    restoreContext(context ?? {}, () => {
-      if (deadlineMs !== null && deadlineMs < 2 ** 31) {
-        this.#deadlineTimer = setTimeout(() => this.#abortWith('DB_SAGA_DEADLINE'), Math.max(0, deadlineMs))
-      }
-      if (deadlineMs !== null && deadlineMs <= 0) this.#abortWith('DB_SAGA_DEADLINE')
+    const { deadline_ms: deadlineMs, asked, state } = this.#row
+    this.#asItself(() => {
+      if (deadlineMs !== null) this.#wayBack.setDeadline(deadlineMs)
       if (asked) this.ask(asked)
-      if (state === 'compensating') this.#go(this.#undo(this.#row.error ?? undefined))
-      else this.#play()
+      if (state === 'compensating') this.#go(turnBack(this, this.#row.error ?? undefined))
+      else this.code.play(contextOf(this))
     })
   }
 
   /** Asks it to turn back; refused behind a pivot. */
   ask(asked: 'cancel' | 'compensate'): void {
-    this.#abortWith('DB_SAGA_CANCELLED', asked === 'compensate' ? 'An operator has it undone' : undefined)
+    this.#wayBack.ask(asked)
   }
 
   /** Something may have arrived that it waits for. */
@@ -130,13 +124,13 @@ export class Run {
       this.life.abort(new SagaError('DB_SAGA_CLOSED', 'The worker is closing'))
       this.forward.abort(this.life.signal.reason)
       void this.handBack()
-    } else this.#check()
+    } else this.#underWay.look()
   }
 
   async handBack(): Promise<void> {
-    if (this.phase === 'over') return
+    if (this.isOver) return
     this.phase = 'over'
-    await this.#last('handed-back', { release: true, runAt: Date.now() })
+    await this.#end.last('handed-back', { release: true, runAt: this.around.now() })
   }
 
   /** Ends in a state, for good or for an operator. */
@@ -145,137 +139,8 @@ export class Run {
     given: { readonly output?: unknown; readonly error?: StoredError } = {},
   ): Promise<void> {
     this.phase = 'over'
-    const isFinal = state === 'completed' || state === 'compensated' || state === 'cancelled'
-    await this.#last('finished', { state, ...given, release: true, isFinal }, { state, ...given })
-  }
-
-  async #last(
-    how: Ended['how'],
-    patch: Parameters<RunJournal['flush']>[0],
-    ended: Partial<Ended> = {},
-  ): Promise<void> {
-    let isStored = false
-    try {
-      isStored = await this.journal.flush(patch)
-    } catch (error) {
-      if (!this.journal.isBorn) return this.#stillborn(error)
-      this.around.events.emit('saga.failed', { task: `end of ${this.id}`, error })
-    }
-    if (isStored) this.#over({ how, ...ended })
-    else if (!this.journal.isLost) this.#over({ how: 'lost' })
-  }
-
-  #over(ended: Ended): void {
-    this.phase = 'over'
-    this.#waits.end()
-    clearTimeout(this.#deadlineTimer)
-    this.#born(ended.how !== 'taken-id')
-    this.#end(ended)
-  }
-
-  #lost(): void {
-    const isTaken = !this.journal.isBorn
-    const reason = new SagaError('DB_SAGA_LEASE_LOST', 'Another process has taken the saga over', {
-      saga: this.id,
-    })
-    if (!isTaken) this.around.events.emit('saga.lease.lost', { id: this.id, name: this.name })
-    this.#over({ how: isTaken ? 'taken-id' : 'lost' })
-    this.life.abort(reason)
-    this.forward.abort(reason)
-  }
-
-  #abortWith(code: 'DB_SAGA_CANCELLED' | 'DB_SAGA_DEADLINE', message?: string): void {
-    if (this.abort || this.phase !== 'forward') return
-    const { id, name } = this
-    if (this.journal.record.isPivoted) {
-      if (code === 'DB_SAGA_CANCELLED' && !this.#isRefused)
-        this.around.events.emit('saga.cancel.refused', { id, name })
-      this.#isRefused = true
-      return
-    }
-    const text = message ?? (code === 'DB_SAGA_CANCELLED' ? 'The saga was cancelled' : 'The deadline is over')
-    this.abort = new SagaError(code, text, { saga: id })
-    this.forward.abort(this.abort)
-    this.#check()
-  }
-
-  #play(): void {
-    this.#visited = new Set()
-    this.#settled = undefined
-    const context = contextOf(this)
-    const settle = (settled: Settled): void => {
-      this.#settled = settled
-      this.#check()
-    }
-    const run = async (): Promise<unknown> => {
-      const { input } = this.#definition
-      return this.#definition.run(context, input ? input.parse(this.#row.input) : this.#row.input)
-    }
-    run().then(
-      (output) => settle({ output }),
-      (error: unknown) => settle({ error }),
-    )
-  }
-
-  /** Looks what is to be done next, when all that has just become possible has begun. */
-  #check(): void {
-    if (this.#isChecking || this.phase !== 'forward') return
-    this.#isChecking = true
-    setImmediate(() => {
-      this.#isChecking = false
-      if (this.phase === 'forward' && this.#executing === 0) this.#next()
-    })
-  }
-
-  #next(): void {
-    if (this.abort) this.#go(this.#undo(toStored(this.abort)))
-    else if (this.isDraining) void this.handBack()
-    else if (this.#settled) this.#go(this.#conclude(this.#settled))
-    else if (this.#waits.size > 0) void this.#rest()
-  }
-
-  async #conclude(settled: Settled): Promise<void> {
-    if ('error' in settled) {
-      const { error } = settled
-      const stored = toStored(error)
-      const isChanged = error instanceof SagaError && mistakes.has(error.code)
-      if (isChanged || this.journal.record.isPivoted) return this.finish('suspended', { error: stored })
-      return this.#undo(stored)
-    }
-    const lost = [...this.journal.record.steps.keys()].find((name) => !this.#visited.has(name))
-    if (lost !== undefined) return this.finish('suspended', { error: toStored(changed(this.id, lost)) })
-    try {
-      await this.finish('completed', {
-        output: throughJson(settled.output, `The output of saga ${this.name}`),
-      })
-    } catch (error) {
-      await this.finish('suspended', { error: toStored(error) })
-    }
-  }
-
-  async #undo(error: StoredError | undefined): Promise<void> {
-    this.phase = 'replaying'
-    const reason = this.journal.record.abort ?? error ?? { name: 'SagaError', message: 'The saga is undone' }
-    if (!this.journal.record.abort) this.journal.note({ k: 'abort', n: '', e: reason })
-    if (this.journal.isDirty && !(await this.journal.flush({ state: 'compensating', error: reason }))) return
-    const isKnown = (): boolean =>
-      [...this.journal.record.steps.keys()].every((name) => this.#visited.has(name))
-    if (!isKnown()) await this.#replay()
-    if (this.phase !== 'replaying') return
-    this.phase = 'undoing'
-    if (isKnown()) return undoAll(this, reason)
-    const lost = [...this.journal.record.steps.keys()].find((name) => !this.#visited.has(name)) ?? ''
-    await this.finish('compensation_failed', { error: toStored(changed(this.id, lost)) })
-  }
-
-  /** Runs the code through what has been, to learn how to undo it; nothing new is begun. */
-  async #replay(): Promise<void> {
-    this.#play()
-    for (let seen = -1; seen !== this.#visits || this.#settled === undefined; ) {
-      if (seen === this.#visits) return
-      seen = this.#visits
-      for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve))
-    }
+    const isFinal = finalStates.has(state)
+    await this.#end.last('finished', { state, ...given, release: true, isFinal }, { state, ...given })
   }
 
   /** What the journal says of a step, or how it is to begin. */
@@ -283,25 +148,12 @@ export class Run {
     name: string,
     undoing?: Undoing,
   ): { readonly known: StepRecord | undefined; readonly isOver: boolean } {
-    if (this.#visited.has(name)) {
-      throw new SagaError('DB_SAGA_OPTIONS', `Step ${name} is there twice`, { saga: this.id, step: name })
-    }
-    this.#visited.add(name)
-    this.#visits += 1
-    if (undoing) this.#undoings.set(name, undoing)
+    this.code.visit(name, undoing)
     const known = this.journal.record.steps.get(name)
     if (known?.state === 'failed') throw stepFailed(this.id, known)
     if (known?.state === 'unknown') throw stepUnknown(this.id, known)
-    const isDone = known?.state === 'done'
-    return {
-      known,
-      isOver:
-        !isDone &&
-        (this.phase !== 'forward' ||
-          this.abort !== undefined ||
-          this.isDraining ||
-          this.#settled !== undefined),
-    }
+    const isForward = this.phase === 'forward' && !this.abort && !this.isDraining && !this.code.settled
+    return { known, isOver: known?.state !== 'done' && !isForward }
   }
 
   /** Does something that counts as under way. */
@@ -311,16 +163,22 @@ export class Run {
         saga: this.id,
       })
     }
-    this.#executing += 1
+    this.#underWay.begin()
     try {
       return await fn()
     } catch (error) {
       if (error !== stopped) throw error
     } finally {
-      this.#executing -= 1
-      this.#check()
+      this.#underWay.end()
     }
     return forever()
+  }
+
+  /** Waits in memory as long as something else is under way or it is not long, else in the database. */
+  async until(at: number | undefined, signal?: string): Promise<void> {
+    const woken = this.#waits.add(at, signal)
+    this.#underWay.end()
+    await woken
   }
 
   /** A result is shown to the code before it is stored: nothing goes out in between, and the next step takes it along. */
@@ -331,13 +189,58 @@ export class Run {
   }
 
   flushSoon(): void {
-    if (this.#isFlushing || this.#transacting > 0) return
-    this.#isFlushing = true
-    setImmediate(() => {
-      this.#isFlushing = false
-      if (this.isOver || !this.journal.isDirty || this.#settled || this.#transacting > 0) return
-      void this.journal.flush().catch((error: unknown) => this.#broken(error))
-    })
+    this.#storing.soon()
+  }
+
+  /** Stores what is noted before something goes out; the rest never happens where that fails. */
+  flushed(): Promise<void> {
+    return this.#storing.before()
+  }
+
+  /** Runs a transaction that takes along what is noted. */
+  transact<T>(fn: () => Promise<T>): Promise<T> {
+    return this.#storing.transact(fn)
+  }
+
+  /** The key of a step: of the saga that it was done for, where that is not this one. */
+  keyOf(step: string): string {
+    const { origin } = this.journal.record.steps.get(step) ?? {}
+    return `${origin?.saga ?? this.id}/${origin?.step ?? step}`
+  }
+
+  /** For whom the saga was started, in nobody's transaction: whoever lets it go on is no part of what it does. */
+  #asItself(fn: () => void): void {
+    this.around.outside(() => restoreContext(this.#row.context ?? {}, fn))
+  }
+
+  /** Looks what is to be done next. */
+  #next(): void {
+    if (this.phase !== 'forward') return
+    const { settled } = this.code
+    if (this.abort) this.#go(turnBack(this, toStored(this.abort)))
+    else if (this.isDraining) void this.handBack()
+    else if (settled) this.#go(conclude(this, settled))
+    else if (this.#waits.size > 0) void this.#rest()
+  }
+
+  async #rest(): Promise<void> {
+    const deadlineAt = this.journal.record.isPivoted ? undefined : this.#deadlineAt
+    const due = dueOf(this.#waits, { now: this.around.now(), deadlineAt })
+    if (!due) return
+    const { signals } = this.#waits
+    this.phase = 'over'
+    this.#waits.end()
+    await this.#end.last('parked', { state: 'waiting', release: true, ...due })
+    await wakeIfSignalled(this.id, signals, this.around)
+  }
+
+  #over(reason: SagaError | undefined): void {
+    this.phase = 'over'
+    this.#waits.end()
+    this.#wayBack.end()
+    if (!reason) return
+    this.life.abort(reason)
+    this.forward.abort(reason)
   }
 
   #go(work: Promise<void>): void {
@@ -347,76 +250,6 @@ export class Run {
   #broken(error: unknown): void {
     if (this.isOver) return
     if (this.journal.isBorn) void this.finish('suspended', { error: toStored(error) })
-    else this.#stillborn(error)
-  }
-
-  /** It could not be stored, so it does not exist; or nobody knows, and then another process goes on. */
-  #stillborn(error: unknown): void {
-    this.#unborn(error)
-    this.#over({ how: 'lost' })
-  }
-
-  /** Stores what is noted before something goes out; the rest never happens where that fails. */
-  async flushed(): Promise<void> {
-    const wasBorn = this.journal.isBorn
-    const isStored = await this.journal.flush().catch((error: unknown) => {
-      this.#broken(error)
-      return false
-    })
-    if (!isStored) return forever()
-    if (!wasBorn) this.#born(true)
-  }
-
-  /** Runs a transaction that takes along what is noted, which is therefore not stored by itself meanwhile. */
-  async transact<T>(fn: () => Promise<T>): Promise<T> {
-    this.#transacting += 1
-    try {
-      await this.journal.quiet()
-      return await fn()
-    } finally {
-      this.#transacting -= 1
-      if (this.journal.isDirty) this.flushSoon()
-    }
-  }
-
-  /** Waits in memory as long as something else is under way or it is not long, else in the database. */
-  async until(at: number | undefined, signal?: string): Promise<void> {
-    this.#executing -= 1
-    const woken = this.#waits.add(at, signal)
-    this.#check()
-    await woken
-  }
-
-  async #rest(): Promise<void> {
-    const { soonest, signals } = this.#waits
-    if (soonest !== undefined && soonest - Date.now() <= holdMs) return
-    this.phase = 'over'
-    this.#waits.end()
-    const { deadline_ms: deadlineMs } = this.#row
-    const isLimited = deadlineMs !== null && !this.journal.record.isPivoted
-    const times = [soonest, isLimited ? this.#startedAt + deadlineMs : undefined].filter(
-      (at) => at !== undefined,
-    )
-    const runAt = times.length > 0 ? { runAt: Math.min(...times) } : {}
-    await this.#last('parked', { state: 'waiting', release: true, ...runAt })
-    if (signals.length > 0) await this.#wakeIfSignalled(signals)
-  }
-
-  /** What arrived while it was being parked has found nobody to wake. */
-  async #wakeIfSignalled(names: readonly string[]): Promise<void> {
-    await this.around
-      .sql()
-      .query(
-        `UPDATE orgdb.saga SET run_at = clock_timestamp() WHERE id = $1 AND owner IS NULL AND state = 'waiting'
-           AND EXISTS (SELECT FROM orgdb.saga_signal WHERE saga = $1 AND name = ANY ($2) AND NOT taken)`,
-        [this.id, names],
-      )
-      .catch((error: unknown) => this.around.events.emit('saga.failed', { task: `wake ${this.id}`, error }))
-  }
-
-  /** The key of a step: of the saga that it was done for, where that is not this one. */
-  keyOf(step: string): string {
-    const { origin } = this.journal.record.steps.get(step) ?? {}
-    return `${origin?.saga ?? this.id}/${origin?.step ?? step}`
+    else this.#end.stillborn(error)
   }
 }

@@ -1,4 +1,5 @@
 import type { SchemaPackage } from '@org/db-core'
+import { write2 } from './write-function.ts'
 
 const tables = `
 CREATE TABLE orgdb.saga (
@@ -182,5 +183,16 @@ BEGIN
 END $$;
 `
 
+/**
+ * Whether somebody has seen to it that a signal is noticed. Whoever sends one wakes its saga afterwards, and can die in
+ * between; and two that can't see each other yet, one parking a saga and one sending, would each leave it to the other.
+ */
+const told = `
+ALTER TABLE orgdb.saga_signal ADD COLUMN told boolean NOT NULL DEFAULT false;
+CREATE INDEX saga_signal_untold ON orgdb.saga_signal (at) WHERE NOT told AND NOT taken;
+-- When the worker came back after it had been silent for too long: it may have been the server that was away, for all.
+ALTER TABLE orgdb.saga_worker ADD COLUMN since timestamptz NOT NULL DEFAULT '-infinity';
+`
+
 /** The sagas' own tables, for core's `installSchema(db.sql, [sagaSchema])`. */
-export const sagaSchema: SchemaPackage = { name: 'saga', versions: [tables + write + admit] }
+export const sagaSchema: SchemaPackage = { name: 'saga', versions: [tables + write + admit, told + write2] }

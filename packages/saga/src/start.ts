@@ -3,8 +3,10 @@ import type { SagaDefinition } from './definition.ts'
 import { SagaError } from './errors.ts'
 import type { Feed } from './feed.ts'
 import type { SagaRow } from './saga-row.ts'
+import { storableText } from './storable-text.ts'
+import { throughJson } from './stored-value.ts'
 import type { InnerWorker } from './worker.ts'
-import { throughJson, type Writer } from './writer.ts'
+import type { Writer } from './writer.ts'
 
 /** How one saga is started. */
 export interface StartOptions {
@@ -36,12 +38,14 @@ export interface StarterAround {
   readonly owner: string
   readonly births: Writer
   readonly feed: Feed | undefined
+  /** A saga that is due has been stored for whoever takes it. */
+  readonly onStored: () => void
 }
 
 /** Stores a saga and has it run; false if the id was taken. @throws SagaError DB_SAGA_VALUE, DB_SAGA_OPTIONS */
 export type Starter = (saga: NewSaga) => Promise<boolean>
 
-export function createStarter({ sql, hooks, worker, owner, births, feed }: StarterAround): Starter {
+export function createStarter({ sql, hooks, worker, owner, births, feed, onStored }: StarterAround): Starter {
   return async (saga) => {
     const { definition, id, options } = saga
     check(options, id)
@@ -50,7 +54,7 @@ export function createStarter({ sql, hooks, worker, owner, births, feed }: Start
     const isFree = concurrency === undefined && rate === undefined && options.delay === undefined
     const here = isFree ? worker() : undefined
     const inside = hooks()
-    const takes = here?.takes ?? false
+    const takes = here?.takes(definition) ?? false
     const columns = columnsOf(saga, input, takes ? owner : null)
     if (here && takes && !inside) {
       const twin = here.find(id)
@@ -58,14 +62,14 @@ export function createStarter({ sql, hooks, worker, owner, births, feed }: Start
         await twin.born
         return false
       }
-      const run = here.adopt(rowOf(saga, input, columns), { columns, writer: births })
+      const run = here.adopt(rowOf(saga, columns), { columns, writer: births })
       return run.born
     }
     const isNew = await insert(columns)
     if (!isNew) return false
     const go = (): void => {
-      if (here && takes) here.adopt(rowOf(saga, input, columns))
-      else worker()?.wake()
+      if (here && takes) here.offer(rowOf(saga, columns))
+      else if (options.delay === undefined) onStored()
     }
     if (inside) inside.afterCommit(go)
     else go()
@@ -77,7 +81,7 @@ export function createStarter({ sql, hooks, worker, owner, births, feed }: Start
       const rows = await sql().query(
         `INSERT INTO orgdb.saga (id, token, name, version, shape, state, input, context, attributes, owner, run_at, deadline_at, priority,
            admitted, admitted_at, lane, lane_limit, rate, rate_count, rate_ms, parent, parent_step)
-         SELECT w.id, w.token, w.name, w.version, w.shape, w.state, w.input, w.context, w.attributes, w.owner,
+         SELECT w.id, w.token, w.name, w.version, w.shape, w.state, coalesce(w.input, 'null'), w.context, w.attributes, w.owner,
            CASE WHEN w.owner IS NULL THEN coalesce(to_timestamp(w.run_at / 1000), clock_timestamp() + coalesce(w.delay_ms, 0) * interval '1 millisecond') END,
            clock_timestamp() + w.deadline_ms * interval '1 millisecond', w.priority, w.lane IS NULL AND w.rate IS NULL,
            CASE WHEN w.lane IS NULL AND w.rate IS NULL THEN clock_timestamp() END,
@@ -111,8 +115,8 @@ function columnsOf({ definition, id, options, parent }: NewSaga, input: unknown,
     version,
     shape: shape ?? null,
     state: owner === null ? ('pending' as const) : ('running' as const),
-    // JSON's null, not SQL's.
-    input: input ?? {},
+    // What is not given is null for the saga, as JSON has it.
+    input: input ?? null,
     context: contextOf(currentContext()),
     attributes: attributes ?? null,
     owner,
@@ -130,7 +134,7 @@ function columnsOf({ definition, id, options, parent }: NewSaga, input: unknown,
   }
 }
 
-function rowOf({ definition, id, parent }: NewSaga, input: unknown, columns: Columns): SagaRow {
+function rowOf({ definition, id, parent }: NewSaga, columns: Columns): SagaRow {
   const { name, version, shape } = definition
   return {
     id,
@@ -138,7 +142,7 @@ function rowOf({ definition, id, parent }: NewSaga, input: unknown, columns: Col
     version,
     shape: shape ?? null,
     state: 'running',
-    input: input ?? {},
+    input: columns.input,
     context: columns.context,
     journal: [],
     pages: 0,
@@ -161,16 +165,30 @@ function contextOf({ tenant, actor, requestId }: DbContext): SagaRow['context'] 
   }
 }
 
-/** What the schema makes of it, as it will come back from the database. */
+/** What the schema makes of it, as it will come back from the database. @throws SagaError DB_SAGA_VALUE */
 function toInput({ input: schema, name }: SagaDefinition, input: unknown): unknown {
-  return throughJson(schema ? schema.parse(input) : input, `The input of saga ${name}`)
+  const stored = throughJson(schema ? schema.parse(input) : input, `The input of saga ${name}`)
+  try {
+    // As each process that runs it will: one that turned texts into numbers would fail there.
+    schema?.parse(stored)
+  } catch (cause) {
+    const why =
+      'does not take what it has made itself, once that was stored as JSON: transform it in the saga'
+    throw new SagaError('DB_SAGA_VALUE', `The input schema of saga ${name} ${why}`, { cause })
+  }
+  return stored
 }
 
-function check({ priority = 0, deadlineMs, delay }: StartOptions, id: string): void {
+/** @throws SagaError DB_SAGA_OPTIONS, DB_SAGA_VALUE */
+function check({ priority = 0, deadlineMs, delay, attributes }: StartOptions, id: string): void {
   const wrong = (message: string): SagaError => new SagaError('DB_SAGA_OPTIONS', message)
   if (id === '' || id.length > 300) throw wrong('The id of a saga has 1 to 300 characters')
+  if (storableText(id, id.length) !== id) throw wrong('The id of a saga is no text that PostgreSQL can store')
   if (!Number.isInteger(priority) || Math.abs(priority) > 32_767)
     throw wrong('priority must be a whole number within 16 bits')
   if (deadlineMs !== undefined && !(deadlineMs > 0)) throw wrong('deadlineMs must be greater than 0')
-  if (typeof delay === 'number' && !(delay >= 0)) throw wrong('delay must not be negative')
+  if (delay instanceof Date && Number.isNaN(delay.getTime())) throw wrong('delay is no valid date')
+  if (typeof delay === 'number' && !(delay >= 0 && Number.isFinite(delay)))
+    throw wrong('delay must be a number of milliseconds from 0 on')
+  throughJson(attributes, 'attributes')
 }

@@ -1,12 +1,12 @@
 import { delay, failed } from './call-step.ts'
 import type { StepCall, TransactionStepOptions } from './context.ts'
-import { SagaError, SagaFailure } from './errors.ts'
+import { isSagaFailure, SagaError } from './errors.ts'
 import { isOutage, isTransient } from './retry-policy.ts'
 import type { Run } from './run.ts'
 import type { Undoing } from './run-around.ts'
 import { commitStep } from './step-commit.ts'
 import { forever, stopped } from './step-errors.ts'
-import { throughJson } from './writer.ts'
+import { throughJson } from './stored-value.ts'
 
 /** A step that is a transaction: its data and its note are in one commit. */
 export async function transactionStep<T>(
@@ -16,7 +16,9 @@ export async function transactionStep<T>(
   options: TransactionStepOptions<T> = {},
 ): Promise<T> {
   const { compensate, compensateRetry, retry = {}, pivot } = options
-  const undoing = compensate && ({ kind: 'transaction', compensate, retry: compensateRetry } as Undoing)
+  const undoing =
+    compensate &&
+    ({ kind: 'transaction', compensate, retry: compensateRetry, timeoutMs: undefined } as Undoing)
   const { known, isOver } = saga.visit(name, undoing)
   if (known?.state === 'done') return known.output as T
   if (isOver) return forever()
@@ -44,7 +46,7 @@ export async function transactionStep<T>(
         if (saga.isOver) throw stopped
         if (error instanceof SagaError && error.code === 'DB_SAGA_VALUE') throw error
         if (saga.abort || saga.isDraining) throw stopped
-        const isForward = saga.journal.record.isPivoted && !(error instanceof SagaFailure)
+        const isForward = saga.journal.record.isPivoted && !isSagaFailure(error)
         if (isOutage(error)) outages += 1
         else if (!isForward && (!isTransient(error) || attempt >= maxAttempts))
           return failed(saga, name, error)

@@ -1,3 +1,4 @@
+import { isDbError } from '@org/db-core'
 import type { StepUndo } from './context.ts'
 import { type StoredError, toStored } from './errors.ts'
 import type { StepRecord } from './journal.ts'
@@ -5,8 +6,6 @@ import { delayOf, isOutage, limited, pause } from './retry-policy.ts'
 import type { Run } from './run.ts'
 import type { Undoing } from './run-around.ts'
 import { commitStep } from './step-commit.ts'
-
-const attemptTimeoutMs = 30_000
 
 /**
  * Undoes what has been done, the latest first. What had ended before another step began is undone after it; what ran side
@@ -43,7 +42,7 @@ async function undoStep(run: Run, step: StepRecord, undoing: Undoing): Promise<v
     } catch (error) {
       if (run.isDraining || run.isOver) return
       if (isOutage(error)) outages += 1
-      else if (attempt >= maxAttempts) {
+      else if (attempt >= maxAttempts || isDbError(error, 'DB_SAGA_COMPENSATION')) {
         run.journal.note({ k: 'stuck', n: step.name, e: toStored(error) })
         throw error
       } else attempt += 1
@@ -73,7 +72,7 @@ async function undoOnce(run: Run, step: StepRecord, undoing: Undoing, attempt: n
     return
   }
   const error = (): Error => new Error(`The compensation of step ${step.name} did not end in time`)
-  await limited(undo, { timeoutMs: attemptTimeoutMs, outer: run.life.signal, error })
+  await limited(undo, { timeoutMs: undoing.timeoutMs, outer: run.life.signal, error })
   run.journal.note({ k: 'undone', n: step.name })
   await run.flushed()
 }

@@ -13,11 +13,13 @@ const longestTimerMs = 2 ** 30
 /** What one run waits for, side by side. */
 export class Waits {
   readonly #waiters = new Set<Waiter>()
+  readonly #now: () => number
   readonly #onWake: () => void
   #timer: NodeJS.Timeout | undefined
 
   /** `onWake` is called before each of those that wait goes on. */
-  constructor(onWake: () => void) {
+  constructor(now: () => number, onWake: () => void) {
+    this.#now = now
     this.#onWake = onWake
   }
 
@@ -62,7 +64,7 @@ export class Waits {
 
   #setTimer(): void {
     clearTimeout(this.#timer)
-    const now = Date.now()
+    const now = this.#now()
     const soonest = Math.min(
       this.soonest ?? Number.POSITIVE_INFINITY,
       this.signals.length > 0 ? now + signalPollMs : Number.POSITIVE_INFINITY,
@@ -72,7 +74,7 @@ export class Waits {
   }
 
   #look(): void {
-    const now = Date.now()
+    const now = this.#now()
     for (const each of [...this.#waiters]) {
       if (each.signal !== undefined || (each.until ?? Number.POSITIVE_INFINITY) <= now) this.#wake(each)
     }

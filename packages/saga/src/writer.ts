@@ -1,5 +1,4 @@
 import { type EventSource, isDbError, restoreContext, type SqlClient } from '@org/db-core'
-import { SagaError } from './errors.ts'
 import type { SagaEvents } from './events.ts'
 import type { Feed, ProgressEvent } from './feed.ts'
 
@@ -30,6 +29,7 @@ export interface WriterOptions {
   readonly sql: () => SqlClient
   readonly events: EventSource<SagaEvents>
   readonly feed: Feed | undefined
+  readonly outside: <T>(fn: () => T) => T
   /** Stored sagas that are new; others are changed. */
   readonly births: boolean
   /** Who is meant by a birth whose answer got lost. */
@@ -44,7 +44,7 @@ const birthPatienceMs = 3_000
  * Group commit: while one statement is on its way, what comes is put together for the next. So one saga alone waits for
  * nobody, and many share the commits.
  */
-export function createWriter({ sql, events, feed, births, owner }: WriterOptions): Writer {
+export function createWriter({ sql, events, feed, outside, births, owner }: WriterOptions): Writer {
   let queue: Waiting[] = []
   let isBusy = false
 
@@ -125,7 +125,7 @@ export function createWriter({ sql, events, feed, births, owner }: WriterOptions
         if (isBusy) return
         isBusy = true
         // Nobody's context: neither the deadline nor the tenant of one saga is that of the others.
-        restoreContext({}, () => setImmediate(() => void pump()))
+        outside(() => restoreContext({}, () => setImmediate(() => void pump())))
       }),
   }
 }
@@ -137,29 +137,4 @@ interface Row {
 
 function isUnknown(error: object): boolean {
   return 'outcome' in error && error.outcome === 'unknown'
-}
-
-function valueError(what: string, cause?: unknown): SagaError {
-  return new SagaError(
-    'DB_SAGA_VALUE',
-    `${what} is no JSON value, or longer than 1 MiB`,
-    cause === undefined ? {} : { cause },
-  )
-}
-
-const maxLength = 1_048_576
-
-/** A value as it comes back from the journal. @throws SagaError DB_SAGA_VALUE */
-export function throughJson(value: unknown, what: string): unknown {
-  if (value === undefined || value === null || typeof value === 'boolean') return value
-  if (typeof value === 'number' && Number.isFinite(value)) return value
-  let text: string | undefined
-  try {
-    text = JSON.stringify(value)
-  } catch (error) {
-    throw valueError(what, error)
-  }
-  // PostgreSQL stores no NUL.
-  if (text === undefined || text.length > maxLength || text.includes('\\u0000')) throw valueError(what)
-  return JSON.parse(text)
 }
