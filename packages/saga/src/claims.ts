@@ -21,7 +21,7 @@ export interface Claims {
   release(ids: readonly string[]): Promise<void>
 }
 
-/** Whether sagas have ended more than one process in a row: it may be them, or one that was beside them. */
+/** Whether sagas have ended nearly as many processes as they may: it may be them, or one that was beside them. */
 export type Suspicion = 'suspects' | 'others'
 
 export interface ClaimsOptions {
@@ -40,6 +40,7 @@ export function createClaims(options: ClaimsOptions): Claims {
   const { owner, sql, events, definitions, maxCrashes, leaseMs } = options
   const all = definitions.claimable()
   const known = [all.map(({ name }) => name), all.map(({ version }) => version)]
+  const suspectFrom = Math.max(1, Math.floor(maxCrashes) - 2)
   const graceMs = Math.min(leaseMs, mostGraceMs)
 
   const take = (limit: number, which: string): Promise<readonly SagaRow[]> =>
@@ -84,7 +85,7 @@ export function createClaims(options: ClaimsOptions): Claims {
          WHERE s.id = ANY (ARRAY(
            SELECT c.id FROM orgdb.saga c
            WHERE c.owner IS NOT NULL AND (c.name, c.version) IN (SELECT * FROM unnest($2::text[], $3::int[]))
-             AND c.crashes ${which === 'suspects' ? '>' : '<='} 1
+             AND c.crashes ${which === 'suspects' ? '>=' : '<'} ${suspectFrom}
              AND NOT EXISTS (SELECT FROM orgdb.saga_worker w WHERE w.id = c.owner AND w.expires_at > clock_timestamp())
              AND EXISTS (SELECT FROM orgdb.saga_worker me WHERE me.id = $1 AND me.expires_at > clock_timestamp()
                AND me.since < clock_timestamp() - $6::float8 * interval '1 millisecond')

@@ -23,7 +23,7 @@ export interface CodeOptions {
 /** The saga's own code in this process: it is played once, from its beginning, and comes by what the journal has. */
 export class Code {
   settled: Settled | undefined
-  readonly undoings = new Map<string, Undoing>()
+  readonly undoings: Map<string, Undoing> = new Map()
   readonly #options: CodeOptions
   readonly #visited = new Set<string>()
   #isPlaying = false
