@@ -3,22 +3,25 @@ import { createDefinitions } from './definitions.ts'
 import { SagaError } from './errors.ts'
 import { createOperator, type SagaOperator, type SagaSummary } from './operator.ts'
 import type { SagaState } from './saga-state.ts'
+import { channel } from './wake-ups.ts'
 
 type Run = (operator: SagaOperator, call: CommandCall) => Promise<CommandAnswer>
 
-/** An operator on the command's own connection. Workers find what it has changed by themselves. */
+/** An operator on the command's own connection. Workers hear of what it has changed, or find it by themselves. */
 const withOperator =
   (run: Run) =>
   async (call: CommandCall): Promise<CommandAnswer> => {
     const sql = await call.sql()
-    return run(
-      createOperator(
-        () => sql,
-        createDefinitions([]),
-        () => undefined,
-      ),
-      call,
+    const changed: string[] = []
+    const operator = createOperator(
+      () => sql,
+      createDefinitions([]),
+      (id) => changed.push(id),
     )
+    const answer = await run(operator, call)
+    if (changed.length > 0)
+      await sql.query('SELECT pg_notify($1, id) FROM unnest($2::text[]) AS id', [channel, changed])
+    return answer
   }
 
 const idOf = (call: CommandCall): string => call.arguments.ID ?? ''
