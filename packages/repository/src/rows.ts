@@ -1,4 +1,5 @@
 import type { Access } from './access.ts'
+import { checkStored } from './stored.ts'
 
 type Row = Readonly<Record<string, unknown>>
 type Args = Readonly<Record<string, unknown>>
@@ -15,6 +16,7 @@ const leftOut = new WeakMap<Access, Set<string>>()
 
 /** The rows that the options choose, with `fields` in them. */
 export function finder(access: Access, options: object, fields: readonly string[]): Finder {
+  checkStored(access, fields)
   const { where, ...selection } = access.args(options) as Args
   let { args, added } = withFields(selection, fields, leftOut.get(access))
 

@@ -145,6 +145,14 @@ describe('find', () => {
     expect(await search().find({ query: 'comet' })).toEqual([])
   })
 
+  it('says that there is no such column', async () => {
+    await expect(fullText(folders(), { column: 'nothing' }).find({ query: 'x' })).rejects.toMatchObject({
+      code: 'DB_REPOSITORY_CONFIG',
+      message:
+        'The table of Folder has no column nothing to look for words in: fullTextColumn writes the SQL that adds it',
+    })
+  })
+
   it('refuses a window or a field that makes no sense', async () => {
     await expect(search().find({ query: 'x', take: 0 })).rejects.toMatchObject({
       code: 'DB_REPOSITORY_ARGUMENT',

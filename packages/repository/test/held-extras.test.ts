@@ -1,3 +1,4 @@
+import { modelsOf } from '@org/db-core'
 import { metadata } from '@org/prisma/metadata'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { aggregates } from '../src/aggregates/index.ts'
@@ -62,6 +63,10 @@ describe('an extra that a class holds', () => {
       stage: 'observe',
       intercept: (operation, next) => {
         seen.push(operation.action)
+        if (operation.action === 'loadRelation')
+          expect([...modelsOf(operation, metadata)]).toContain('Document')
+        // Nobody may take it for a read, and keep its result.
+        if (operation.action === 'sqlQuery') expect(operation.kind).toBe('unknown')
         return next(operation)
       },
     })

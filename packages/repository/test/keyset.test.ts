@@ -1,9 +1,11 @@
-import { Prisma, type PrismaClient } from '@org/prisma'
+import { Prisma, PrismaClient } from '@org/prisma'
 import { metadata } from '@org/prisma/metadata'
+import { PrismaPg } from '@prisma/adapter-pg'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { BaseRepository, mapper } from '../src/index.ts'
 import { keyset } from '../src/keyset/index.ts'
+import { loading } from '../src/loading/index.ts'
 import { type Extras, openExtras } from './support/extras.ts'
 
 let extras: Extras
@@ -201,6 +203,24 @@ describe('page', () => {
     })
     const next = await pages.page({ ...options, after: first.endCursor })
     expect(next).toMatchObject({ items: [{ id: 7 }, { id: 8 }], hasNext: false })
+  })
+
+  it('refuses a column that the client computes anew, by which rows would be lost', async () => {
+    await fill([1, 2, 15])
+    const extended = new PrismaClient({ adapter: new PrismaPg(extras.db.config.url) }).$extends({
+      result: {
+        reading: {
+          level: { needs: { level: true }, compute: ({ level }) => Number(level) * 10 },
+          id: { needs: { id: true }, compute: ({ id }) => id + 100 },
+        },
+      },
+    })
+    const repository = new BaseRepository(extended, 'reading')
+    const refused = { code: 'DB_REPOSITORY_CONFIG' }
+    const orderBy = { level: 'asc' } as const
+    await expect(keyset(repository, { metadata }).page({ orderBy })).rejects.toMatchObject(refused)
+    await expect(loading(repository).findByIds([1])).rejects.toMatchObject(refused)
+    await extended.$disconnect()
   })
 
   it('refuses what it can not honour', async () => {

@@ -8,6 +8,7 @@ import {
   type ModelName,
   type Page,
   type Row,
+  type Selection,
 } from '../src/index.ts'
 
 declare const client: PrismaClient
@@ -134,6 +135,20 @@ expectTypeOf<Id<PrismaClient, 'post', 'authorId_title'>>().branded.toEqualTypeOf
 }>()
 expectTypeOf<'user' | 'orderItem'>().toExtend<ModelName<typeof db>>()
 expectTypeOf<Extract<ModelName<typeof db>, '$client' | 'sql' | 'metadata' | '$transaction'>>().toBeNever()
+
+// A method that hands a selection on.
+class Selecting extends BaseRepository<typeof db, 'user'> {
+  byId<A extends Selection<typeof db, 'user'>>(
+    id: number,
+    selection: Prisma.Exact<A, Selection<typeof db, 'user'>>,
+  ) {
+    return this.findById(id, selection)
+  }
+}
+declare const selecting: Selecting
+expectTypeOf(await selecting.byId(1, { select: { email: true } })).toEqualTypeOf<{ email: string } | null>()
+// @ts-expect-error no such field
+selecting.byId(1, { select: { wrong: true } })
 
 class PostBySlug extends BaseRepository<PrismaClient, 'post', undefined, 'slug'> {
   constructor() {

@@ -7,6 +7,7 @@ import type { RepositoryLike } from '../inner.ts'
 import type { MapperLike } from '../mapper.ts'
 import type { Exact } from '../repository-types.ts'
 import { byChunks, textOfKey, textOfRow, valuesOfId, whereIds } from '../row-key.ts'
+import { checkStored } from '../stored.ts'
 
 /** What Prisma's `aggregate` takes. */
 type AggregateOptions<C, M> = Types.Public.Args<Delegate<C, M>, 'aggregate'>
@@ -72,6 +73,7 @@ async function countRelations(access: Access, ids: readonly unknown[], select: o
   if (Object.values(select).every((wanted) => wanted === false || wanted === undefined)) {
     throw new RepositoryError('DB_REPOSITORY_ARGUMENT', `${model}.relationCounts was given no relation`)
   }
+  checkStored(access, key.fields)
   for (const id of ids) key.argsFor(id)
   const fields = Object.fromEntries(key.fields.map((field) => [field, true]))
   const rows = (await byChunks(ids, key, (chunk) =>

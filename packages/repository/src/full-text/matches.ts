@@ -1,4 +1,4 @@
-import type { DatabaseLike } from '@org/db-core'
+import { type DatabaseLike, type DbError, isDbError } from '@org/db-core'
 import type { Access } from '../access.ts'
 import { RepositoryError } from '../errors.ts'
 import { identifier } from '../identifier.ts'
@@ -80,8 +80,14 @@ export function createIndex(
     .join(', ')
 
   const ask = (text: string, { query, language: own = language }: Words, values: readonly unknown[]) =>
-    // A zero byte ends a text; it is no part of a word.
-    database.sql.query(text, [own, query.replaceAll('\0', ' '), ...values])
+    database.sql
+      // A zero byte ends a text; it is no part of a word.
+      .query(text, [own, query.replaceAll('\0', ' '), ...values])
+      .catch((error: unknown) => {
+        throw isDbError(error) && Reflect.get(error, 'sqlState') === undefinedColumn
+          ? missingColumn(access.model, column, error)
+          : error
+      })
 
   return {
     async matches(query, behind, limit) {
@@ -111,6 +117,14 @@ export function createIndex(
       })
     },
   }
+}
+
+/** The SQLSTATE. */
+const undefinedColumn = '42703'
+
+function missingColumn(model: string, column: string, cause: DbError): RepositoryError {
+  const message = `The table of ${model} has no column ${column} to look for words in: fullTextColumn writes the SQL that adds it`
+  return new RepositoryError('DB_REPOSITORY_CONFIG', message, { cause })
 }
 
 function toHtml(text: unknown): string | null {

@@ -3,6 +3,7 @@ import type { Access } from '../access.ts'
 import type { Binding } from '../binding.ts'
 import type { Inner } from '../inner.ts'
 import { byChunks, textOfKey, textOfRow, valuesOfId, whereIds } from '../row-key.ts'
+import { checkStored } from '../stored.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
@@ -23,6 +24,8 @@ export function relationLoader(
   relation: string,
   args: object | undefined,
 ): (id: unknown) => Promise<unknown> {
+  // In Prisma's terms, so that interceptors know which models are read.
+  const selection = { select: { [relation]: args ?? true } }
   let open: Batch[] = []
 
   function begin(place: Pick<Batch, 'context' | 'binding' | 'scope'>): Batch {
@@ -31,8 +34,8 @@ export function relationLoader(
       open = open.filter((each) => each.ids !== ids)
       const found = await call(
         { action: 'loadRelation', kind: 'read' },
-        [[...ids.values()], relation, args],
-        (wanted, name, chosen) => readRelation(access, wanted, name, chosen),
+        [[...ids.values()], selection],
+        (wanted, { select }) => readRelation(access, wanted, select),
       )
       return new Map(found.map((row) => [textOfRow(row, access), row[relation]]))
     })
@@ -61,14 +64,14 @@ export function relationLoader(
 async function readRelation(
   access: Access,
   ids: readonly unknown[],
-  relation: string,
-  args: object | undefined,
+  relation: object,
 ): Promise<readonly Row[]> {
+  checkStored(access, access.key.fields)
   const key = Object.fromEntries(access.key.fields.map((field) => [field, true]))
   const rows = await byChunks(ids, access.key, (chunk) =>
     access.perform('findMany', {
       where: whereIds(chunk, access),
-      select: { ...key, [relation]: args ?? true },
+      select: { ...key, ...relation },
     }),
   )
   return rows as readonly Row[]

@@ -13,7 +13,7 @@ import { type Fragment, fragments, type Template, textFragment, toSql } from './
 export interface Sql<C, M> {
   /**
    * The rows of a query, typed by the caller: `` query<{ genre: string; films: bigint }>`SELECT … FROM ${table}` ``.
-   * Values are as Prisma's `$queryRaw` returns them. Joins the ambient transaction; interceptors see `$queryRaw`.
+   * Values are as Prisma's `$queryRaw` returns them. Joins the ambient transaction; interceptors see `$queryRaw`, which may write.
    */
   query<Row extends object = Record<string, unknown>>(
     template: Template,
@@ -58,7 +58,7 @@ export function sql<
   )
   const methods: Sql<C, M> = {
     query: (template, ...values) =>
-      call({ action: 'sqlQuery', kind: 'read' }, [template, ...values], (given, ...rest) =>
+      call({ action: 'sqlQuery', kind: 'unknown' }, [template, ...values], (given, ...rest) =>
         run(access, '$queryRaw', toSql(given, rest)),
       ) as Promise<never[]>,
     execute: (template, ...values) =>
