@@ -1,3 +1,6 @@
+import { PrismaClient } from '@org/prisma'
+import { metadata } from '@org/prisma/metadata'
+import { PrismaPg } from '@prisma/adapter-pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { aggregates } from '../src/aggregates/index.ts'
 import { BaseRepository } from '../src/index.ts'
@@ -100,6 +103,20 @@ describe('sql', () => {
     expect(() => fragment(text as never)).toThrow('tagged template')
     expect(() => fragments([])).toThrow('no fragments')
     expect(() => sql(readings()).column('nothing' as 'id')).toThrow('no column')
+  })
+
+  it('works on a plain client with metadata of its own, and in its transaction', async () => {
+    const plain = new PrismaClient({ adapter: new PrismaPg(extras.db.config.url) })
+    const repository = new BaseRepository(plain, 'reading')
+    expect(() => sql(repository)).toThrow('as the option metadata')
+    await plain.$transaction(async (tx) => {
+      const { query, table, columns } = sql(repository.using(tx), { metadata })
+      await tx.reading.deleteMany({ where: { id: { gt: 1 } } })
+      expect(await query`SELECT ${columns('id', 'exactAt')} FROM ${table}`).toEqual([
+        { id: 1, exactAt: null },
+      ])
+    })
+    await plain.$disconnect()
   })
 
   it('joins the transaction around it, and its failures are classified', async () => {

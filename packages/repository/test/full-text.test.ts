@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { fullText, fullTextColumn } from '../src/full-text/index.ts'
 import { BaseRepository } from '../src/index.ts'
 import { softDelete } from '../src/soft-delete/index.ts'
+import { allTables, openOn } from './support/all-tables.ts'
 import { type Extras, openExtras } from './support/extras.ts'
 
 const column = fullTextColumn({ metadata, model: 'Folder', fields: { path: 'A' } })
@@ -143,6 +144,20 @@ describe('find', () => {
     })
     await expect(undone).rejects.toThrow('undo')
     expect(await search().find({ query: 'comet' })).toEqual([])
+  })
+
+  it('searches where the repository reads, on another database too', async () => {
+    await using database = await allTables()
+    await using db = openOn(database.url)
+    await db.sql.query(column.up)
+    await db.folder.createMany({ data: [{ path: 'none' }, { path: 'elsewhere: a planet' }] })
+    const there = fullText(folders().using(db), { highlight: ['path'] })
+    expect(await there.find({ query: 'planet', select: { path: true } })).toMatchObject([
+      {
+        item: { path: 'elsewhere: a planet' },
+        highlights: { path: 'elsewhere: a <mark>planet</mark>' },
+      },
+    ])
   })
 
   it('says that there is no such column', async () => {

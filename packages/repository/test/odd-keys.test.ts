@@ -90,6 +90,31 @@ describe.each(['UTC', 'Europe/Berlin'])(
   },
 )
 
+describe('locks', () => {
+  it('know keys of text, uuids and several columns, as lookups do', async () => {
+    const item = { filmId: 1, quantity: 1, priceCents: 1 }
+    await db.film.create({ data: { id: 1, title: 't', priceCents: 1 } })
+    const { id: orderId } = await db.order.create({
+      data: { customer: 'c', totalCents: 1, items: { create: item } },
+    })
+    await db.assortment.create({ data: { citext: 'Abc', bigint: 2n ** 60n, uuid: orderId } })
+    const assortments = (field: 'citext' | 'uuid' | 'bigint') =>
+      locking(
+        new BaseRepository<typeof db, 'assortment', undefined, typeof field>(db, 'assortment', { id: field }),
+      )
+    await db.transaction(async () => {
+      expect(await locking(new BaseRepository(db, 'order')).findById(orderId.toUpperCase())).not.toBeNull()
+      const items = locking(new BaseRepository(db, 'orderItem'))
+      expect(await items.findById({ orderId, filmId: 1 })).toMatchObject(item)
+      expect(await items.take({ limit: 2 })).toHaveLength(1)
+      expect(await assortments('citext').findById('aBC')).toMatchObject({ citext: 'Abc' })
+      expect(await assortments('uuid').findById(orderId)).not.toBeNull()
+      expect(await assortments('bigint').findById(2n ** 60n)).not.toBeNull()
+      expect(await assortments('bigint').findById(7n)).toBeNull()
+    })
+  })
+})
+
 describe('findByIds', () => {
   it('knows an id in each way that Prisma takes it', async () => {
     const ids = [
@@ -140,6 +165,7 @@ describe('a role whose search path begins elsewhere', () => {
   it('meets the tables that Prisma reads', async () => {
     await db.sql.query(`
       CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.assortment (LIKE public.assortment INCLUDING ALL)`)
+    await db.assortment.deleteMany()
     await db.assortment.create({ data: { level: 'low', int: 1 } })
     await using away = openOn(await roleWith('search_path = elsewhere, public'))
     const repository = new BaseRepository(away, 'assortment')

@@ -79,6 +79,7 @@ export function fullText<
   setup: FullTextSetup<Field> = {},
 ): FullText<C, M, Mapping, Field> {
   const { access, maxPageSize, call } = repository['~inner']
+  const own = access.binding
   const index = createIndex(access, setup)
   const methods: FullText<C, M, Mapping, Field> = {
     find: (options) =>
@@ -91,7 +92,9 @@ export function fullText<
         if (typeof query !== 'string') {
           throw new RepositoryError('DB_REPOSITORY_ARGUMENT', `${method} was given no query`)
         }
-        return searchRows({ access, index, query, language, options: rest, skip, take: limit })
+        // `using` may have brought another database.
+        const at = access.binding === own ? index : createIndex(access, setup)
+        return searchRows({ access, index: at, query, language, options: rest, skip, take: limit })
       }) as Promise<never>,
   }
   return extraOf(repository, methods, (view) => fullText(view, setup))

@@ -32,7 +32,7 @@ export type StreamOptions<C, M> = Without<FindManyOptions<C, M>, 'orderBy' | 'sk
   readonly orderBy?: KeysetOrder<C, M> | readonly KeysetOrder<C, M>[]
   /** Rows in memory at once. Default 500. */
   readonly batchSize?: number
-  /** Ends the stream: cancels the running statement on the server and rejects. */
+  /** Ends the stream: it rejects with DB_CANCELLED; on a `Database` the running statement is cancelled on the server. */
   readonly signal?: AbortSignal
 }
 

@@ -1,2 +1,2 @@
 export { type Fragment, type Fragments, fragment, fragments } from './fragment.ts'
-export { type Sql, sql } from './sql.ts'
+export { type Sql, type SqlSetup, sql } from './sql.ts'

@@ -1,4 +1,4 @@
-import { classify } from '@org/db-core'
+import { classify, type SchemaMetadata } from '@org/db-core'
 import type { Access } from '../access.ts'
 import type { ModelName, Scalars, UniqueKey } from '../client-types.ts'
 import { RepositoryError } from '../errors.ts'
@@ -29,22 +29,28 @@ export interface Sql<C, M> {
   columns(...fields: readonly (keyof Scalars<C, M> & string)[]): Fragment
 }
 
+/** Where names in SQL come from. */
+export interface SqlSetup {
+  /** The user's schema, for a repository on a plain client. Default: the metadata of the `Database`. */
+  readonly metadata?: SchemaMetadata
+}
+
 /**
  * Adds SQL to a repository: `` const { query, table, column } = sql(films) ``. Its names come from the metadata.
- * @throws RepositoryError DB_REPOSITORY_CONFIG for a client without metadata
+ * @throws RepositoryError DB_REPOSITORY_CONFIG without metadata
  */
 export function sql<
   C extends object,
   M extends ModelName<C>,
   Mapping extends MapperLike | undefined,
   K extends UniqueKey<C, M>,
->(repository: RepositoryLike<C, M, Mapping, K>): Sql<C, M> {
+>(repository: RepositoryLike<C, M, Mapping, K>, setup: SqlSetup = {}): Sql<C, M> {
   const { access, call } = repository['~inner']
-  const model = access.binding.modelMetadata
+  const model = access.binding.modelMetadata ?? setup.metadata?.models[access.model]
   if (!model) {
     throw new RepositoryError(
       'DB_REPOSITORY_CONFIG',
-      `The metadata of ${access.model} is needed for its names in SQL`,
+      `The metadata of ${access.model} is needed: give it to createDatabase, or as the option metadata`,
     )
   }
   const { database } = access.binding
@@ -74,7 +80,7 @@ export function sql<
         ),
       ),
   }
-  return extraOf(repository, methods, (view) => sql(view))
+  return extraOf(repository, methods, (view) => sql(view, setup))
 }
 
 type Run = (sql: object) => PromiseLike<unknown>
