@@ -23,10 +23,10 @@ export interface Inner<C, M, Mapping, K> {
     args: readonly [...Args],
     body: (...args: Args) => Promise<T>,
   ): Promise<T>
-  /** Prisma's data from what `create` takes, through mapper and hook. */
-  toCreateData(input: unknown): Promise<object>
-  /** Prisma's data from what `update` takes, through mapper and hook. */
-  toUpdateData(id: unknown, input: unknown): Promise<object>
+  /** Prisma's data from what `create` takes, through mapper and hook; a promise where there is a hook. */
+  toCreateData(input: unknown): object | Promise<object>
+  /** Prisma's data from what `update` takes, through mapper and hook; a promise where there is a hook. */
+  toUpdateData(id: unknown, input: unknown): object | Promise<object>
   /** Only for the types. */
   readonly types?: readonly [C, M, Mapping, K]
 }

@@ -204,15 +204,23 @@ export class BaseRepository<
     return data
   }
 
-  async #toCreateData(input: unknown): Promise<object> {
+  #toCreateData(input: unknown): object | Promise<object> {
+    const isPlain = this.beforeCreate === BaseRepository.prototype.beforeCreate
+    return isPlain ? this.#access.toData('toCreate', input) : this.#created(input)
+  }
+
+  async #created(input: unknown): Promise<object> {
     const data = this.#access.toData('toCreate', input)
-    if (this.beforeCreate === BaseRepository.prototype.beforeCreate) return data
     return this.#access.written('beforeCreate', await this.beforeCreate(data))
   }
 
-  async #toUpdateData(id: unknown, input: unknown): Promise<object> {
+  #toUpdateData(id: unknown, input: unknown): object | Promise<object> {
+    const isPlain = this.beforeUpdate === BaseRepository.prototype.beforeUpdate
+    return isPlain ? this.#access.toData('toUpdate', input) : this.#updated(id, input)
+  }
+
+  async #updated(id: unknown, input: unknown): Promise<object> {
     const data = this.#access.toData('toUpdate', input)
-    if (this.beforeUpdate === BaseRepository.prototype.beforeUpdate) return data
     return this.#access.written('beforeUpdate', await this.beforeUpdate(id as Id<C, M, K>, data))
   }
 }

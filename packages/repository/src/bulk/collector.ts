@@ -1,7 +1,10 @@
-import type { Operation } from '@org/db-core'
+import { DatabaseError, type Operation } from '@org/db-core'
 import type { Target } from './target.ts'
 
-/** Carries out operations that have passed the interceptors, together; one result for each. */
+/**
+ * Carries out operations that have passed the interceptors, together; one result for each, `undefined` where there is
+ * no such row: interceptors see the failure that Prisma would have.
+ */
 export type Carry = (items: readonly CarriedItem[]) => Promise<readonly unknown[]>
 
 /** One operation, and the place of its request among all. */
@@ -20,7 +23,7 @@ const patienceMs = 5
 
 /**
  * Shows each row to the interceptors as an operation of its own, as Prisma would know it, and carries out what comes
- * through them in as few statements as possible.
+ * through them in as few statements as possible. One result for each; `undefined` where there is no such row.
  */
 export async function throughInterceptors(
   requests: readonly { readonly action: string; readonly args: object }[],
@@ -30,6 +33,19 @@ export async function throughInterceptors(
   let waiting: Waiting[] = []
   let open = requests.length
   let timer: NodeJS.Timeout | undefined
+  const missing = new WeakSet<object>()
+
+  function settle({ operation, resolve, reject }: Waiting, result: unknown): void {
+    if (result !== undefined) {
+      resolve(result)
+      return
+    }
+    const { model, action } = operation
+    const what = `${model}.${action} found no row to change`
+    const error = new DatabaseError('DB_NOT_FOUND', what, { model, action, outcome: 'rolled-back' })
+    missing.add(error)
+    reject(error)
+  }
 
   function flush(): void {
     clearTimeout(timer)
@@ -38,7 +54,7 @@ export async function throughInterceptors(
     if (group.length === 0) return
     carry(group).then(
       (results) => {
-        for (const [index, { resolve }] of group.entries()) resolve(results[index])
+        for (const [index, each] of group.entries()) settle(each, results[index])
       },
       (error: unknown) => {
         for (const { reject } of group) reject(error)
@@ -66,7 +82,9 @@ export async function throughInterceptors(
       }),
   )
   const results = await Promise.allSettled(running)
-  const failed = results.find((result) => result.status === 'rejected')
-  if (failed) throw failed.reason
-  return results.map((result) => (result as PromiseFulfilledResult<unknown>).value)
+  return results.map((result) => {
+    if (result.status === 'fulfilled') return result.value ?? undefined
+    if (missing.has(result.reason as object)) return undefined
+    throw result.reason
+  })
 }

@@ -14,7 +14,7 @@ const scalars: Readonly<Record<string, ToText>> = {
   Float: (value) => (typeof value === 'number' ? String(value) : undefined),
   Decimal: decimal,
   Boolean: (value) => (typeof value === 'boolean' ? String(value) : undefined),
-  Json: (value) => (isJsonNull(value) ? 'null' : JSON.stringify(value)),
+  Json: json,
   Bytes: (value) =>
     ArrayBuffer.isView(value)
       ? `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`
@@ -31,11 +31,22 @@ function decimal(value: unknown): string | undefined {
   }
 }
 
+function json(value: unknown): string | undefined {
+  if (isJsonNull(value)) return 'null'
+  try {
+    return JSON.stringify(value)
+  } catch {
+    // A bigint, or an object that holds itself.
+    return undefined
+  }
+}
+
 /** How values of the field are written. */
 export function textOf(field: FieldMetadata, metadata: SchemaMetadata): ToText {
   const scalar = scalarText(field, metadata)
   if (!field.isList) {
     const nothing = field.isRequired ? undefined : null
+    if (field.type !== 'Json') return (value) => (value === null ? nothing : scalar(value))
     return (value) => (value === null || isDbNull(value) ? nothing : scalar(value))
   }
   return (value) => {
@@ -46,18 +57,28 @@ export function textOf(field: FieldMetadata, metadata: SchemaMetadata): ToText {
   }
 }
 
-/** The text of an array of such texts. */
-export function arrayText(texts: readonly (string | null)[]): string {
-  const quoted = texts.map((text) => {
-    if (text === null) return 'NULL'
-    if (plain.test(text)) return text
-    return `"${special.test(text) ? text.replaceAll('\\', '\\\\').replaceAll('"', '\\"') : text}"`
-  })
-  return `{${quoted.join(',')}}`
+/** The text of an array of such texts. `isPlain`: none of them can need quotes. */
+export function arrayText(texts: readonly (string | null)[], isPlain = false): string {
+  let text = '{'
+  for (let index = 0; index < texts.length; index++) {
+    const value = texts[index] as string | null
+    if (index > 0) text += ','
+    if (value === null) text += 'NULL'
+    else if (isPlain) text += value
+    else text += special.test(value) ? `"${value.replaceAll(specials, '\\$&')}"` : `"${value}"`
+  }
+  return `${text}}`
 }
 
-const plain = /^[0-9.-]+$/
 const special = /["\\]/
+const specials = /["\\]/g
+
+/** Whether no text of such a field has to be quoted within an array: none is empty, is `NULL`, or ends in a space. */
+export function isPlainIn({ kind, type, isList }: FieldMetadata): boolean {
+  return kind === 'scalar' && !isList && plainTypes.has(type)
+}
+
+const plainTypes: ReadonlySet<string> = new Set(['Int', 'BigInt', 'Float', 'Decimal', 'Boolean', 'DateTime'])
 
 function isSet(value: unknown): value is { readonly set: unknown } {
   return typeof value === 'object' && value !== null && 'set' in value
@@ -76,11 +97,24 @@ function scalarText(field: FieldMetadata, { enums, mappedEnums }: SchemaMetadata
 
 /** As Prisma's adapter sends it: in UTC, without an offset. */
 function dateText(native: string | undefined): ToText {
-  const from = native === 'Time' || native === 'Timetz' ? 11 : 0
-  const to = native === 'Date' ? 10 : -1
+  const parts = native === 'Date' ? 'day' : native === 'Time' || native === 'Timetz' ? 'time' : 'both'
   return (value) => {
-    const date = typeof value === 'string' ? new Date(value) : value
+    const date = typeof value === 'string' ? fromIso(value) : value
     if (!(date instanceof Date) || Number.isNaN(date.getTime())) return undefined
-    return date.toISOString().slice(from, to).replace('T', ' ')
+    const text = date.toISOString()
+    // Before Christ; PostgreSQL writes years in another way there, and Prisma knows none of them.
+    if (text.startsWith('-')) return undefined
+    // From the year 10,000 on JavaScript writes `+010000`.
+    const day = text.length === 24 ? text.slice(0, 10) : text.slice(1, -14).replace(/^0+/, '')
+    if (parts === 'day') return day
+    const time = text.slice(-13, -1)
+    return parts === 'time' ? time : `${day} ${time}`
   }
 }
+
+/** JavaScript would read much else as a date, some of it in the time zone of the machine. */
+function fromIso(text: string): Date | undefined {
+  return isoText.test(text) ? new Date(text) : undefined
+}
+
+const isoText = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/i

@@ -1,14 +1,15 @@
 import { copyChunks } from './copy-text.ts'
-import { arrayText } from './field-text.ts'
-import { type RowGroup, toGroups } from './rows.ts'
-import { castSql } from './sql-type.ts'
-import type { Column, Target } from './target.ts'
+import { atOnce, type Progress } from './progress.ts'
+import { type RowGroup, split, toGroups } from './rows.ts'
+import { sourceOf } from './source.ts'
+import type { Target } from './target.ts'
 
 /** How rows are stored. */
 export interface InsertRequest {
   readonly rows: readonly object[]
   readonly skipDuplicates: boolean
-  readonly returning: boolean
+  /** The fields to return of each row; none without. */
+  readonly returning: readonly string[] | undefined
   readonly method: string
 }
 
@@ -16,12 +17,6 @@ export interface InsertRequest {
 const copyFrom = 100
 /** Rows of one statement. */
 const chunkSize = 20_000
-
-/** What is told after each statement, and asked before. */
-export interface Progress {
-  readonly signal?: AbortSignal | undefined
-  readonly onProgress?: ((done: { readonly rows: number; readonly total: number }) => void) | undefined
-}
 
 /** Stores rows; returns them where that is asked for, else their number. */
 export async function insertRows(
@@ -50,30 +45,6 @@ export async function insertRows(
   return { count, rows: found.filter((row) => row !== undefined) }
 }
 
-/** Runs `work` in a transaction, or in the one around it, where it has several statements. */
-export async function atOnce(
-  isSeveral: boolean,
-  { database }: Target,
-  work: () => Promise<void>,
-): Promise<void> {
-  if (!isSeveral) return work()
-  await database.sql.transaction(work)
-}
-
-/** The group in parts of at most so many rows. */
-export function split(group: RowGroup, size: number): readonly RowGroup[] {
-  if (group.places.length <= size) return [group]
-  const parts: RowGroup[] = []
-  for (let at = 0; at < group.places.length; at += size) {
-    parts.push({
-      columns: group.columns,
-      texts: group.texts.map((list) => list.slice(at, at + size)),
-      places: group.places.slice(at, at + size),
-    })
-  }
-  return parts
-}
-
 async function copyGroup({ columns, texts }: RowGroup, { table, database }: Target): Promise<void> {
   const names = columns.map(({ sql }) => sql).join(', ')
   await database.copy(`COPY ${table} (${names}) FROM STDIN`, copyChunks(texts))
@@ -85,20 +56,15 @@ async function insertGroup(
   target: Target,
   found: object[],
 ): Promise<number> {
-  const { columns, texts, places } = group
-  const { table, database, name } = target
-  const conflict = skipDuplicates ? ' ON CONFLICT DO NOTHING' : ''
-  const text =
-    columns.length === 0
-      ? `INSERT INTO ${table} SELECT FROM generate_series(1, ${places.length})${conflict}`
-      : `INSERT INTO ${table} (${columns.map(({ sql }) => sql).join(', ')}) ${sourceSql(columns, target)}${conflict}`
-  const values = texts.map(arrayText)
+  const { places } = group
+  const { database, name } = target
+  const { sql, values } = insertSql(group, target)
+  const text = `${sql}${skipDuplicates ? ' ON CONFLICT DO NOTHING' : ''}`
   if (returning) {
-    const fields = [...target.columns.keys()]
     const result = await database.typedRows({
       model: name,
-      fields,
-      text: `${text} RETURNING ${returningSql(target)}`,
+      fields: returning,
+      text: `${text} RETURNING ${returningSql(target, '', returning)}`,
       values,
     })
     // Rows come back in the order in which they were sent; of skipped ones nobody knows the place.
@@ -116,20 +82,32 @@ async function insertGroup(
   return row?.count ?? 0
 }
 
-/** `SELECT u.c0::integer, … FROM unnest(…)`, of which each parameter is one column. */
-export function sourceSql(columns: readonly Column[], target: Target): string {
-  const casts = columns.map(({ field }, index) =>
-    castSql(`u.c${index}`, field, target.metadata, target.schema),
-  )
-  const parameters = columns.map((_, index) => `$${index + 1}::text[]`)
-  const names = columns.map((_, index) => `c${index}`)
-  return `SELECT ${casts.join(', ')} FROM unnest(${parameters.join(', ')}) WITH ORDINALITY AS u(${[...names, 'place'].join(', ')}) ORDER BY u.place`
+/** `INSERT INTO … SELECT …` of the rows, whose table is called `t`, and its parameters. */
+export function insertSql(
+  { columns, texts, places }: RowGroup,
+  target: Target,
+): { readonly sql: string; readonly values: string[] } {
+  const into = `INSERT INTO ${target.table} AS t`
+  if (columns.length === 0) {
+    return { sql: `${into} SELECT FROM generate_series(1, ${places.length})`, values: [] }
+  }
+  const source = sourceOf(columns, texts, target)
+  const names = columns.map(({ sql }) => sql).join(', ')
+  return {
+    sql: `${into} (${names}) SELECT ${source.columns.join(', ')} FROM (${source.sql}) AS u`,
+    values: source.values,
+  }
 }
 
-/** All fields of the model. */
-export function returningSql({ columns }: Target, prefix = ''): string {
-  const all = [...columns.values()].map(({ sql, field }) =>
-    field.kind === 'enum' && field.isList ? `${prefix}${sql}::text[]` : `${prefix}${sql}`,
-  )
+/** Fields of the model, all without `fields`. */
+export function returningSql(
+  { columns }: Target,
+  prefix = '',
+  fields: readonly string[] = [...columns.keys()],
+): string {
+  const all = fields.map((name) => {
+    const { sql = '', field } = columns.get(name) ?? {}
+    return field?.kind === 'enum' && field.isList ? `${prefix}${sql}::text[]` : `${prefix}${sql}`
+  })
   return all.join(', ')
 }

@@ -27,21 +27,39 @@ const byNativeType: Readonly<Record<string, string>> = {
   Timetz: 'timetz',
   Timestamptz: 'timestamptz',
   Json: 'json',
+  Real: 'real',
 }
 
-/** `column::type`, from a column of text. */
-export function castSql(
-  column: string,
-  field: FieldMetadata,
-  metadata: SchemaMetadata,
-  schema: string,
-): string {
-  const { kind, type, nativeType, isList } = field
-  const list = isList ? '[]' : ''
-  if (kind === 'enum') {
-    const name = metadata.enumTypes?.[type] ?? type
-    return `${column}::${schema === '' ? '' : `${quote(schema)}.`}${quote(name)}${list}`
-  }
-  const found = byNativeType[nativeType?.[0] ?? ''] ?? byType[type]
-  return found === undefined ? (isList ? `${column}::text[]` : column) : `${column}::${found}${list}`
+/** The type of the elements of a parameter that holds one column; a list is a text within it. */
+export function elementType(field: FieldMetadata, target: TypeScope): string {
+  return (field.isList ? undefined : typeOf(field, target)) ?? 'text'
+}
+
+/** What makes a list of its text. */
+export function listCast(field: FieldMetadata, target: TypeScope): string {
+  return field.isList ? `::${typeOf(field, target) ?? 'text'}[]` : ''
+}
+
+/**
+ * What makes a value comparable with the column as Prisma's parameters are, and by the column's index: of these types
+ * a text would be compared as a text.
+ */
+export function keyCast({ nativeType }: FieldMetadata): string {
+  const native = nativeType?.[0]
+  return native === 'Char' ? '::bpchar' : native === 'Citext' ? '::citext' : ''
+}
+
+/** What names of types depend on. */
+interface TypeScope {
+  readonly metadata: SchemaMetadata
+  readonly schema: string
+}
+
+function typeOf(
+  { kind, type, nativeType }: FieldMetadata,
+  { metadata, schema }: TypeScope,
+): string | undefined {
+  if (kind !== 'enum') return byNativeType[nativeType?.[0] ?? ''] ?? byType[type]
+  const name = quote(metadata.enumTypes?.[type] ?? type)
+  return schema === '' ? name : `${quote(schema)}.${name}`
 }

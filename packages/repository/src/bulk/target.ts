@@ -2,7 +2,13 @@ import type { DatabaseLike, FieldMetadata, ModelMetadata, SchemaMetadata } from 
 import { RepositoryError } from '../errors.ts'
 import type { Inner } from '../inner.ts'
 import { schemaOf } from '../table.ts'
-import { type ToText, textOf } from './field-text.ts'
+import { isPlainIn, type ToText, textOf } from './field-text.ts'
+
+/** Any repository from inside; its signatures settle the types of rows and data. */
+export type AnyInner = Inner<unknown, unknown, unknown, unknown>
+
+/** Data by fields. */
+export type Fields = Readonly<Record<string, unknown>>
 
 /** The table that is written to. */
 export interface Target {
@@ -24,6 +30,8 @@ export interface Column {
   /** `"created_at"` */
   readonly sql: string
   readonly toText: ToText
+  /** Whether its texts need no quotes within an array. */
+  readonly isPlain: boolean
 }
 
 /** An identifier as SQL has it. */
@@ -32,7 +40,7 @@ export function quote(name: string): string {
 }
 
 /** Finds the table of a repository. @throws RepositoryError DB_REPOSITORY_CONFIG without a database and its metadata */
-export function targetOf({ access }: Pick<Inner<unknown, unknown, unknown, unknown>, 'access'>): Target {
+export function targetOf({ access }: Pick<AnyInner, 'access'>): Target {
   const { database, model: name } = access.binding
   const metadata = database?.metadata
   const model = metadata?.models[name]
@@ -48,7 +56,13 @@ export function targetOf({ access }: Pick<Inner<unknown, unknown, unknown, unkno
       ? [
           [
             field,
-            { name: field, field: found, sql: quote(found.column ?? field), toText: textOf(found, metadata) },
+            {
+              name: field,
+              field: found,
+              sql: quote(found.column ?? field),
+              toText: textOf(found, metadata),
+              isPlain: isPlainIn(found),
+            },
           ] as const,
         ]
       : [],

@@ -1,20 +1,23 @@
-import { arrayText } from './field-text.ts'
-import { atOnce, type Progress, returningSql } from './insert.ts'
-import { castSql } from './sql-type.ts'
+import { textOfDouble } from './doubles.ts'
+import type { Equality } from './equalities.ts'
+import { returningSql } from './insert.ts'
+import { atOnce, type Progress } from './progress.ts'
+import { type RowGroup, split } from './rows.ts'
+import { sourceOf } from './source.ts'
+import { keyCast } from './sql-type.ts'
 import { type Column, columnOf, refusal, type Target } from './target.ts'
 
-/** One row to change: its conditions, all equalities, and its new values. */
+/** One row to change: its conditions, all of which must hold, and its new values. */
 export interface Change {
-  readonly where: Readonly<Record<string, unknown>>
+  readonly where: readonly Equality[]
   readonly data: Readonly<Record<string, unknown>>
 }
 
-interface ChangeGroup {
-  readonly keys: readonly Column[]
-  readonly columns: readonly Column[]
-  /** One list of texts for each of both. */
-  readonly texts: (string | null)[][]
-  readonly places: number[]
+interface ChangeGroup extends RowGroup {
+  /** How many of the columns are conditions; the others are set. */
+  readonly keys: number
+  /** Columns that must be null. */
+  readonly absent: readonly Column[]
 }
 
 const chunkSize = 20_000
@@ -25,7 +28,9 @@ export async function updateRows(
   target: Target,
   { returning, method, ...progress }: Progress & { readonly returning: boolean; readonly method: string },
 ): Promise<readonly unknown[]> {
-  const groups = [...toChangeGroups(changes, target, method)].flatMap((group) => splitGroup(group))
+  const groups = toChangeGroups(changes, target, method).flatMap((group) =>
+    split(group, chunkSize).map((part) => ({ ...group, ...part })),
+  )
   const results: unknown[] = new Array<unknown>(changes.length)
   let done = 0
   await atOnce(groups.length > 1, target, async () => {
@@ -39,11 +44,7 @@ export async function updateRows(
   return results
 }
 
-function toChangeGroups(
-  changes: readonly Change[],
-  target: Target,
-  method: string,
-): IterableIterator<ChangeGroup> {
+function toChangeGroups(changes: readonly Change[], target: Target, method: string): readonly ChangeGroup[] {
   const now = new Date()
   const stamped = [...target.columns.values()].filter(({ field }) => field.isUpdatedAt)
   const groups = new Map<string, ChangeGroup>()
@@ -53,29 +54,34 @@ function toChangeGroups(
     const stamps = stamped
       .filter(({ name }) => data[name] === undefined)
       .map(({ name }) => [name, now] as const)
-    const values = [...given, ...stamps]
-    const keys = Object.entries(where).filter(([, value]) => value !== undefined)
-    const shape = JSON.stringify([keys.map(([name]) => name), values.map(([name]) => name)])
+    const keys = where.filter(([, value]) => value !== null)
+    const absent = where.filter(([, value]) => value === null)
+    const values = [...keys, ...given, ...stamps]
+    const shape = [keys.length, ...values.map(([name]) => name), '', ...absent.map(([name]) => name)].join()
     let group = groups.get(shape)
     if (!group) {
-      const column = ([name]: readonly [string, unknown]): Column => columnOf(target, name, method)
-      group = { keys: keys.map(column), columns: values.map(column), texts: [], places: [] }
-      for (const _ of [...keys, ...values]) group.texts.push([])
+      const column = ([name]: Equality): Column => columnOf(target, name, method)
+      const columns = values.map(column)
+      const texts = columns.map(() => [])
+      group = { keys: keys.length, columns, absent: absent.map(column), texts, places: [] }
       groups.set(shape, group)
     }
-    const texts = [...group.keys, ...group.columns].map((column, index) => {
-      const value = [...keys, ...values][index]?.[1]
-      const text = column.toText(plainValue(value, column))
-      if (text !== undefined && !(text === null && index < keys.length)) return text
+    const texts = group.columns.map((column, index) => {
+      const value = values[index]?.[1]
+      const text = column.toText(index < keys.length ? value : plainValue(value, column))
+      if (text !== undefined) return text
       throw refusal(target, `row ${place} of ${method} has no value that ${column.name} can be given`)
     })
-    const key = JSON.stringify(texts.slice(0, keys.length))
-    if (seen.has(key)) throw refusal(target, `${method} was given the same row twice, at ${place}`)
-    seen.add(key)
+    const key = group.columns
+      .slice(0, keys.length)
+      .map(({ name, field }, index) => [name, textOfDouble(texts[index] ?? '', field)])
+    const double = JSON.stringify(key)
+    if (seen.has(double)) throw refusal(target, `${method} was given the same row twice, at ${place}`)
+    seen.add(double)
     for (const [index, text] of texts.entries()) group.texts[index]?.push(text)
     group.places.push(place)
   }
-  return groups.values()
+  return [...groups.values()]
 }
 
 /** `{ set: value }` is the value; for lists it is what `toText` expects. */
@@ -84,38 +90,26 @@ function plainValue(value: unknown, { field }: Column): unknown {
   return Object.keys(value).length === 1 && 'set' in value ? (value as { set: unknown }).set : value
 }
 
-function splitGroup(group: ChangeGroup): readonly ChangeGroup[] {
-  const parts: ChangeGroup[] = []
-  for (let at = 0; at < group.places.length; at += chunkSize) {
-    parts.push({
-      ...group,
-      texts: group.texts.map((list) => list.slice(at, at + chunkSize)),
-      places: group.places.slice(at, at + chunkSize),
-    })
-  }
-  return parts
-}
-
 async function updateGroup(
-  { keys, columns, texts, places }: ChangeGroup,
+  { keys, columns, absent, texts, places }: ChangeGroup,
   target: Target,
   returning: boolean,
   results: unknown[],
 ): Promise<void> {
-  const { table, database, name, metadata, schema } = target
-  const all = [...keys, ...columns]
-  const cast = (column: Column, index: number): string =>
-    castSql(`u.c${index}`, column.field, metadata, schema)
-  const source = `unnest(${all.map((_, index) => `$${index + 1}::text[]`).join(', ')}) WITH ORDINALITY AS u(${[...all.map((_, index) => `c${index}`), 'place'].join(', ')})`
-  const sets = columns.map((column, index) => `${column.sql} = ${cast(column, keys.length + index)}`)
-  const conditions = keys.map((column, index) => `t.${column.sql} = ${cast(column, index)}`)
+  const { table, database, name } = target
+  const source = sourceOf(columns, texts, target)
+  const equals = columns.map(({ sql, field }, index) => {
+    const value = source.columns[index] ?? ''
+    return index < keys ? `t.${sql} = ${value}${keyCast(field)}` : `${sql} = ${value}`
+  })
+  const sets = equals.slice(keys)
+  const conditions = [...equals.slice(0, keys), ...absent.map(({ sql }) => `t.${sql} IS NULL`)]
   // Without anything to change the rows are still looked up, as Prisma does.
-  const [first] = keys
-  const change = sets.length > 0 ? sets.join(', ') : `${first?.sql} = t.${first?.sql}`
-  const text = `UPDATE ${table} AS t SET ${change} FROM ${source} WHERE ${conditions.join(' AND ')} RETURNING `
-  const values = texts.map(arrayText)
+  const change = sets.length > 0 ? sets.join(', ') : `${columns[0]?.sql} = t.${columns[0]?.sql}`
+  const text = `UPDATE ${table} AS t SET ${change} FROM (${source.sql}, ${source.place} AS place) AS u WHERE ${conditions.join(' AND ')} RETURNING `
+  const { values } = source
   if (!returning) {
-    const rows = await database.sql.query<{ place: number }>(`${text}u.place::int AS place`, values)
+    const rows = await database.sql.query<{ place: number }>(`${text}u.place`, values)
     for (const { place } of rows) results[places[place - 1] ?? 0] = true
     return
   }

@@ -1,6 +1,7 @@
-import { arrayText } from './field-text.ts'
-import { atOnce, type Progress, returningSql, sourceSql, split } from './insert.ts'
-import { type RowGroup, toGroups } from './rows.ts'
+import { textOfDouble } from './doubles.ts'
+import { insertSql, returningSql } from './insert.ts'
+import { atOnce, type Progress } from './progress.ts'
+import { type RowGroup, split, toGroups } from './rows.ts'
 import { columnOf, refusal, type Target } from './target.ts'
 
 /** How rows are stored that may be there already. */
@@ -8,10 +9,10 @@ export interface UpsertRequest extends Progress {
   readonly rows: readonly object[]
   /** The fields of a unique. */
   readonly conflict: readonly string[]
-  /** The fields that a row which is there takes over. */
-  readonly merge: readonly string[]
-  /** Only rows with these values may be changed. */
-  readonly only?: Readonly<Record<string, unknown>>
+  /** The fields that a row which is there takes over from the one at this place. */
+  readonly mergeOf: (place: number) => readonly string[]
+  /** Only rows with these values may be changed; `null` is a value as well. */
+  readonly only: ReadonlyMap<string, string | null>
   readonly method: string
 }
 
@@ -23,70 +24,96 @@ export interface Upserted {
 
 const chunkSize = 20_000
 
+interface Chunk {
+  readonly group: RowGroup
+  readonly merge: readonly string[]
+}
+
 /** Stores rows or merges them into those that are there; in the order in which they were given. */
 export async function upsertRows(request: UpsertRequest, target: Target): Promise<readonly Upserted[]> {
-  const { rows, conflict, method, signal, onProgress } = request
+  const { rows, signal, onProgress } = request
   refuseDoubles(request, target)
-  const chunks = toGroups(rows, target, method).flatMap((group) => split(group, chunkSize))
-  const keys = conflict.map((name) => columnOf(target, name, method))
-  const found = new Map<string, Upserted>()
+  const chunks = toChunks(request, target)
+  const found: Upserted[] = new Array<Upserted>(rows.length)
   let done = 0
   await atOnce(chunks.length > 1, target, async () => {
     for (const chunk of chunks) {
       signal?.throwIfAborted()
-      for (const upserted of await upsertGroup(chunk, request, target)) {
-        const key = keys.map(({ name, toText }) => toText(Reflect.get(upserted.row, name)))
-        found.set(JSON.stringify(key), upserted)
-      }
-      done += chunk.places.length
+      const { places } = chunk.group
+      const upserted = await upsertChunk(chunk, request, target)
+      // One row comes back for each that was sent, in that order, but for those that a trigger or `only` left out.
+      for (const [index, each] of upserted.entries()) found[places[index] as number] = each
+      done += places.length
       onProgress?.({ rows: done, total: rows.length })
     }
   })
-  const ordered = rows.map((row) =>
-    found.get(JSON.stringify(keys.map(({ name, toText }) => toText(Reflect.get(row, name))))),
-  )
-  // Where the server compares in another way than by text, the order is the server's.
-  return ordered.every((each) => each !== undefined) ? ordered : [...found.values()]
+  return found.filter((each) => each !== undefined)
+}
+
+/** Rows that take over the same fields go together. */
+function toChunks({ rows, mergeOf, method }: UpsertRequest, target: Target): readonly Chunk[] {
+  const parts = new Map<string, { readonly merge: readonly string[]; readonly places: number[] }>()
+  for (let place = 0; place < rows.length; place++) {
+    const merge = mergeOf(place)
+    const name = merge.join()
+    const known = parts.get(name)
+    if (known) known.places.push(place)
+    else parts.set(name, { merge, places: [place] })
+  }
+  return [...parts.values()].flatMap(({ merge, places }) => {
+    const isAll = places.length === rows.length
+    const own = isAll ? rows : places.map((place) => rows[place] as object)
+    return toGroups(own, target, method)
+      .flatMap((group) => split(group, chunkSize))
+      .map((group) => ({
+        merge,
+        group: isAll ? group : { ...group, places: group.places.map((index) => places[index] as number) },
+      }))
+  })
 }
 
 /** PostgreSQL would refuse the whole statement; here it is said which row is meant. */
 function refuseDoubles({ rows, conflict, method }: UpsertRequest, target: Target): void {
+  const columns = conflict.map((name) => columnOf(target, name, method))
   const seen = new Set<string>()
   for (const [place, row] of rows.entries()) {
-    const values = conflict.map((name) => columnOf(target, name, method).toText(Reflect.get(row, name)))
-    if (values.some((value) => typeof value !== 'string')) {
+    const texts = columns.map(({ name, toText }) => toText((row as Readonly<Record<string, unknown>>)[name]))
+    if (texts.some((text) => typeof text !== 'string')) {
       throw refusal(target, `row ${place} of ${method} has no ${conflict.join(', ')}`)
     }
-    const key = JSON.stringify(values)
+    const keys = columns.map(({ field }, index) => textOfDouble(texts[index] as string, field))
+    const key = keys.length === 1 ? (keys[0] as string) : JSON.stringify(keys)
     if (seen.has(key)) throw refusal(target, `${method} was given the same row twice, at ${place}`)
     seen.add(key)
   }
 }
 
-async function upsertGroup(
-  { columns, texts }: RowGroup,
-  { conflict, merge, only = {}, method }: UpsertRequest,
+async function upsertChunk(
+  { group, merge }: Chunk,
+  { conflict, only, method }: UpsertRequest,
   target: Target,
 ): Promise<readonly Upserted[]> {
-  const { table, database, name } = target
-  const keys = conflict.map((field) => columnOf(target, field, method).sql).join(', ')
-  // Without a change a row that is there would not be returned.
-  const fields = merge.length > 0 ? merge : conflict
-  const sets = fields.map((field) => {
+  const keys = conflict.map((field) => columnOf(target, field, method).sql)
+  const sets = merge.map((field) => {
     const { sql } = columnOf(target, field, method)
     return `${sql} = EXCLUDED.${sql}`
   })
-  const values = texts.map(arrayText)
-  const conditions = Object.entries(only).map(([field, value]) => {
+  // Without a change a row that is there would not be returned.
+  if (sets.length === 0) sets.push(`${keys[0]} = t.${keys[0]}`)
+  const { sql, values } = insertSql(group, target)
+  const conditions: string[] = []
+  const absent: string[] = []
+  for (const [field, text] of only) {
     const column = columnOf(target, field, method)
-    values.push(column.toText(value) ?? '')
-    return `t.${column.sql} = $${values.length}`
-  })
-  const where = conditions.length > 0 ? ` WHERE ${conditions.join(' AND ')}` : ''
+    if (text === null) absent.push(`${column.sql} IS NULL`)
+    else conditions.push(`t.${column.sql} = $${values.push(text)}`)
+  }
+  const all = [...absent.map((condition) => `t.${condition}`), ...conditions]
+  // The unique index may be one of the rows that are not deleted; PostgreSQL finds it by the same words.
+  const part = absent.length > 0 ? ` WHERE ${absent.join(' AND ')}` : ''
   // A row that ON CONFLICT has found is locked before it is changed, and its new version keeps the lock in xmax.
-  const text = `INSERT INTO ${table} AS t (${columns.map(({ sql }) => sql).join(', ')}) ${sourceSql(columns, target)}
-    ON CONFLICT (${keys}) DO UPDATE SET ${sets.join(', ')}${where}
-    RETURNING ${returningSql(target, 't.')}, (t.xmax = 0)`
-  const found = await database.typedRows({ model: name, fields: [...target.columns.keys()], text, values })
+  const text = `${sql} ON CONFLICT (${keys.join(', ')})${part} DO UPDATE SET ${sets.join(', ')}${all.length > 0 ? ` WHERE ${all.join(' AND ')}` : ''} RETURNING ${returningSql(target, 't.')}, (t.xmax = 0)`
+  const fields = [...target.columns.keys()]
+  const found = await target.database.typedRows({ model: target.name, fields, text, values })
   return found.map(({ row, others }) => ({ row, isNew: others[0] === 't' }))
 }
