@@ -8,6 +8,8 @@ export interface SchemaMetadata {
   readonly mappedEnums?: Readonly<Record<string, Readonly<Record<string, string>>>>
   /** The enums' types in the database, where `@@map` gives them another name. */
   readonly enumTypes?: Readonly<Record<string, string>>
+  /** The PostgreSQL schemas of enums that name one. */
+  readonly enumSchemas?: Readonly<Record<string, string>>
   /** Every constraint that the schema declares, by its name in the database. */
   readonly constraints: Readonly<Record<string, ConstraintMetadata>>
 }

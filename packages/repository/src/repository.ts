@@ -196,9 +196,12 @@ export class BaseRepository<
     return data
   }
 
-  /** Override to validate or complete a change: return the data to store, or throw. */
+  /**
+   * Override to validate or complete a change: return the data to store, or throw. There is no id where all rows of a
+   * filter get the same values (`setMany` of `/bulk`).
+   */
   protected beforeUpdate(
-    _id: Id<C, M, K>,
+    _id: Id<C, M, K> | undefined,
     data: UpdateData<C, M>,
   ): UpdateData<C, M> | Promise<UpdateData<C, M>> {
     return data
@@ -221,6 +224,6 @@ export class BaseRepository<
 
   async #updated(id: unknown, input: unknown): Promise<object> {
     const data = this.#access.toData('toUpdate', input)
-    return this.#access.written('beforeUpdate', await this.beforeUpdate(id as Id<C, M, K>, data))
+    return this.#access.written('beforeUpdate', await this.beforeUpdate(id as Id<C, M, K> | undefined, data))
   }
 }

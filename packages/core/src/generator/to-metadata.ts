@@ -7,12 +7,14 @@ import type {
   SchemaMetadata,
 } from '../metadata.ts'
 import type { Datamodel, DmmfEnum, DmmfField, DmmfModel } from './dmmf.ts'
+import { decimalDefaults, enumSchemas } from './schema-text.ts'
 
 /** Turns Prisma's DMMF into what the packages read. `schema` is the schema's text, of which the hash is kept. */
 export function toMetadata(datamodel: Datamodel, schema: string): SchemaMetadata {
+  const decimals = decimalDefaults(schema)
   return {
     schemaHash: createHash('sha256').update(schema).digest('hex').slice(0, 16),
-    models: Object.fromEntries(datamodel.models.map((model) => [model.name, toModel(model)])),
+    models: Object.fromEntries(datamodel.models.map((model) => [model.name, toModel(model, decimals)])),
     enums: Object.fromEntries(
       datamodel.enums.map(({ name, values }) => [name, values.map((value) => value.name)]),
     ),
@@ -21,11 +23,13 @@ export function toMetadata(datamodel: Datamodel, schema: string): SchemaMetadata
       'enumTypes',
       datamodel.enums.map(({ name, dbName }) => (dbName ? [name, dbName] : undefined)),
     ),
+    ...renamed('enumSchemas', Object.entries(enumSchemas(schema))),
     constraints: toConstraints(datamodel),
   }
 }
 
 type Entry = readonly [string, unknown] | undefined
+type Decimals = ReturnType<typeof decimalDefaults>
 
 /** `{ [key]: … }` of the entries that there are, or nothing. */
 function renamed(key: string, entries: readonly Entry[]): object {
@@ -38,7 +42,7 @@ function mappedValues({ name, values }: DmmfEnum): Entry {
   return [name, Object.fromEntries(values.map((value) => [value.dbName ?? value.name, value.name]))]
 }
 
-function toModel(model: DmmfModel): ModelMetadata {
+function toModel(model: DmmfModel, decimals: Decimals): ModelMetadata {
   const { id, idName } = keyOf(model)
   const singles = model.fields.filter((field) => field.isUnique).map((field) => [field.name])
   return {
@@ -48,7 +52,9 @@ function toModel(model: DmmfModel): ModelMetadata {
     id,
     idName,
     uniques: distinct([id, ...singles, ...model.uniqueFields]),
-    fields: Object.fromEntries(model.fields.map((field) => [field.name, toField(field)])),
+    fields: Object.fromEntries(
+      model.fields.map((field) => [field.name, toField(field, decimals.get(`${model.name}.${field.name}`))]),
+    ),
     ...(model.documentation !== undefined && { documentation: model.documentation }),
   }
 }
@@ -68,7 +74,7 @@ function keyOf(model: DmmfModel): { readonly id: readonly string[]; readonly idN
   return { id: fields, idName: key?.name ?? fields.join('_') }
 }
 
-function toField(field: DmmfField): FieldMetadata {
+function toField(field: DmmfField, exactDefault: unknown): FieldMetadata {
   const annotations = annotationsOf(field.documentation)
   const relation =
     field.kind === 'object' && field.relationFromFields?.length ? field.relationFromFields : undefined
@@ -79,7 +85,7 @@ function toField(field: DmmfField): FieldMetadata {
     isList: field.isList,
     isRequired: field.isRequired,
     hasDefault: field.hasDefaultValue,
-    ...(field.default !== undefined && { default: toDefault(field.default) }),
+    ...(field.default !== undefined && { default: toDefault(exactDefault ?? field.default) }),
     isUpdatedAt: field.isUpdatedAt ?? false,
     ...(field.nativeType && { nativeType: field.nativeType }),
     ...(field.kind === 'object' && field.relationName !== undefined && { relationName: field.relationName }),

@@ -1,5 +1,5 @@
 import type { SchemaMetadata } from '../metadata.ts'
-import type { RowScope } from '../walk/row-scope.ts'
+import { isOmittedBy, type RowScope } from '../walk/row-scope.ts'
 import { checkUpdate, fillCreate } from './scope-data.ts'
 import { TenantError, type TenantErrorCode } from './tenant-error.ts'
 import { tenantValue } from './tenant-models.ts'
@@ -26,10 +26,11 @@ interface ScopeOptions {
   readonly tenant: string
   readonly action: string
   readonly fields: ReadonlyMap<string, string>
+  readonly client: object
 }
 
 /** Begins to scope one operation. */
-export function createScope({ metadata, tenant, action, fields }: ScopeOptions): Scope {
+export function createScope({ metadata, tenant, action, fields, client }: ScopeOptions): Scope {
   const scope: Scope = {
     metadata,
     action,
@@ -41,6 +42,9 @@ export function createScope({ metadata, tenant, action, fields }: ScopeOptions):
     includes: (value) =>
       (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') &&
       `${value}` === tenant,
+    isOmitted: (model) =>
+      isOmittedBy(client, metadata.models[model]?.delegate ?? '', fields.get(model) ?? ''),
+    isNullOutside: false,
     create: (narrowed, given, model, via) => fillCreate(narrowed, given, model, scope, via),
     update: (narrowed, given, model) => checkUpdate(narrowed, given, model, scope),
     deletion: () => undefined,

@@ -120,7 +120,7 @@ function guard(
     announceBypass(host.events, party.system, context)
     return next(operation)
   }
-  const scope = createScope({ metadata, fields, tenant: party.tenant, action })
+  const scope = createScope({ metadata, fields, tenant: party.tenant, action, client: host.client })
   const { args, checks } = narrowOperation(operation, model, scope)
   const scoped = { ...operation, args }
   const start = (): Promise<unknown> => next(scoped)

@@ -1,5 +1,5 @@
 export { type Args, isArgs, toList } from './args.ts'
 export { narrowOperation } from './operation.ts'
 export { checkResult } from './result.ts'
-export type { Refusal, RowScope, Via } from './row-scope.ts'
+export { isOmittedBy, type Refusal, type RowScope, type Via } from './row-scope.ts'
 export type { Check, Checks } from './selection.ts'

@@ -16,6 +16,13 @@ export interface RowScope {
   valueOf(model: string): unknown
   /** Whether a row with this value of the field is within. */
   includes(value: unknown, model: string): boolean
+  /** Whether results lack that field because the client was made with `omit`. */
+  isOmitted(model: string): boolean
+  /**
+   * Whether a relation that leads outside counts as `null` in conditions. It costs the index of the foreign key, so it
+   * is for scopes whose rows may well lead outside.
+   */
+  readonly isNullOutside: boolean
   /** The data of a new row; `narrowed` is `given` with its nested writes narrowed. */
   create(narrowed: Args, given: Args, model: string, via: Via): Args
   /** The changes of a row. */
@@ -26,6 +33,17 @@ export interface RowScope {
   requiredOutside(model: string, relation: string): void
   /** The error of a refused operation. */
   refuse(model: string, why: Refusal, what: string): Error
+}
+
+/** Whether a client was made with `omit` for a field: then results hold it only where it is asked for. */
+export function isOmittedBy(client: object, delegate: string, field: string): boolean {
+  const models: unknown = Reflect.get(client, '_globalOmit')
+  const fields: unknown = isObject(models) ? models[delegate] : undefined
+  return isObject(fields) && fields[field] === true
+}
+
+function isObject(value: unknown): value is Args {
+  return typeof value === 'object' && value !== null
 }
 
 /** The field of a model, as Prisma's arguments name it. */

@@ -61,7 +61,9 @@ function narrowChosen(
       continue
     }
     const { args, strip } =
-      decidingField === undefined ? { args: below.args, strip: false } : withField(below.args, decidingField)
+      decidingField === undefined
+        ? { args: below.args, strip: false }
+        : withField(below.args, decidingField, scope.isOmitted(field.type))
     scoped[name] = emptyAsTrue(args)
     if (decidingField === undefined && !below.checks) continue
     checks.set(name, {
@@ -80,15 +82,18 @@ function emptyAsTrue(args: Args): Args | true {
 }
 
 /** Sees to it that the result holds the deciding field. */
-function withField(args: Args, field: string): { readonly args: Args; readonly strip: boolean } {
+function withField(
+  args: Args,
+  field: string,
+  isOmitted: boolean,
+): { readonly args: Args; readonly strip: boolean } {
   if (isArgs(args.select)) {
     if (args.select[field] === true) return { args, strip: false }
     return { args: { ...args, select: { ...args.select, [field]: true } }, strip: true }
   }
-  if (isArgs(args.omit) && args.omit[field] === true) {
-    return { args: { ...args, omit: { ...args.omit, [field]: false } }, strip: true }
-  }
-  return { args, strip: false }
+  const omit = isArgs(args.omit) ? args.omit : {}
+  if ((omit[field] ?? isOmitted) !== true) return { args, strip: false }
+  return { args: { ...args, omit: { ...omit, [field]: false } }, strip: true }
 }
 
 function narrowCount(value: unknown, model: string, scope: RowScope): unknown {

@@ -51,16 +51,36 @@ function narrowConditions(where: unknown, model: string, scope: RowScope): unkno
 }
 
 /** Rows outside count as if they were not there. */
-function narrowRelation(condition: unknown, { type, isList }: FieldMetadata, scope: RowScope): unknown {
+function narrowRelation(condition: unknown, relation: FieldMetadata, scope: RowScope): unknown {
+  const { type, isList } = relation
+  const own = scope.isNullOutside && !relation.isRequired ? ownOf(type, scope) : undefined
+  if (condition === null && own) return { isNot: own }
   if (!isArgs(condition)) return condition
   const scoped = (value: unknown): unknown => (value === null ? null : narrowWhere(value, type, scope))
   if (!isList && !('is' in condition) && !('isNot' in condition)) return scoped(condition)
+  if (!isList && own) return narrowNullable(condition, own, scoped)
   const result: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(condition)) {
     if (value === undefined) continue
     result[key] = key === 'every' ? narrowEvery(value, type, scope) : scoped(value)
   }
   return result
+}
+
+/** `is` and `isNot` of a relation for which a row outside is no row: null is what none within answers to. */
+function narrowNullable({ is, isNot }: Args, own: Args, scoped: (value: unknown) => unknown): Args {
+  if (is === null) return isNot === null ? { is: own, isNot: own } : { isNot: own }
+  const within = is === undefined ? undefined : scoped(is)
+  if (isNot === null) return { is: within ?? own }
+  return {
+    ...(within !== undefined && { is: within }),
+    ...(isNot !== undefined && { isNot: scoped(isNot) }),
+  }
+}
+
+function ownOf(model: string, scope: RowScope): Args | undefined {
+  const field = scope.fieldOf(model)
+  return field === undefined ? undefined : { [field]: scope.valueOf(model) }
 }
 
 function narrowEvery(value: unknown, model: string, scope: RowScope): unknown {

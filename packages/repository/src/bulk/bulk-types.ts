@@ -1,4 +1,4 @@
-import type { Row, UpdateData } from '../client-types.ts'
+import type { Row } from '../client-types.ts'
 import type { CreateInput, Result, UpdateInput } from '../repository-types.ts'
 
 /** What every bulk method takes. */
@@ -21,7 +21,10 @@ export interface CreateManyOptions extends BulkOptions {
 export interface UpsertManyOptions<Field extends string> extends BulkOptions {
   /** The fields of the unique by which rows are found. Default: the repository's key. */
   readonly conflict?: readonly Field[]
-  /** The fields that a row which is there takes over. Default: those that the rows give, without the key. */
+  /**
+   * The fields that a row which is there takes over, as far as its own new row gives them; `[]` for none. Default: all
+   * but the key.
+   */
   readonly merge?: readonly Field[]
 }
 
@@ -60,8 +63,13 @@ export interface Bulk<C, M extends string, Mapping, Where, I> {
     rows: readonly CreateInput<C, M, Mapping>[],
     options: CreateManyOptions & { readonly returning: true },
   ): Promise<Result<C, M, Mapping, unknown>[]>
+  createMany(
+    rows: readonly CreateInput<C, M, Mapping>[],
+    options: CreateManyOptions,
+  ): Promise<{ readonly count: number } | Result<C, M, Mapping, unknown>[]>
   /**
-   * Gives each row values of its own, in one statement. Interceptors see an `update` for each row.
+   * Gives each row values of its own, in one statement. Interceptors see an `update` for each row, which fails with
+   * DB_NOT_FOUND where there is none.
    * @throws RepositoryError DB_REPOSITORY_ARGUMENT for nested writes, arithmetic, and a row that is given twice
    */
   updateMany(
@@ -76,8 +84,11 @@ export interface Bulk<C, M extends string, Mapping, Where, I> {
     rows: readonly CreateInput<C, M, Mapping>[],
     options?: UpsertManyOptions<keyof Row<C, M> & string>,
   ): Promise<UpsertManyResult<Result<C, M, Mapping, unknown>>>
-  /** Gives all rows that the filter lets pass the same values: a change of status. */
-  setMany(where: Where, data: UpdateData<C, M>): Promise<{ readonly count: number }>
+  /**
+   * Gives all rows that the filter lets pass the same values: a change of status. The hook `beforeUpdate` runs once,
+   * without an id.
+   */
+  setMany(where: Where, data: UpdateInput<C, M, Mapping>): Promise<{ readonly count: number }>
   /** Deletes all rows that the filter lets pass. */
   deleteMany(where: Where): Promise<{ readonly count: number }>
 }

@@ -52,14 +52,17 @@ export async function throughInterceptors(
     const group = waiting
     waiting = []
     if (group.length === 0) return
-    carry(group).then(
-      (results) => {
-        for (const [index, each] of group.entries()) settle(each, results[index])
-      },
-      (error: unknown) => {
-        for (const { reject } of group) reject(error)
-      },
-    )
+    void carryOut(group)
+  }
+
+  /** Async, so that what `carry` throws at once fails all of the group as well. */
+  async function carryOut(group: readonly Waiting[]): Promise<void> {
+    try {
+      const results = await carry(group)
+      for (const [index, each] of group.entries()) settle(each, results[index])
+    } catch (error) {
+      for (const { reject } of group) reject(error)
+    }
   }
 
   function arrived(): void {

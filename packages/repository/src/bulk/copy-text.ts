@@ -3,7 +3,7 @@ const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '
 const chunkLength = 65_536
 
 /** Rows in the text format of COPY: https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2 */
-export function copyChunks(texts: readonly (readonly (string | null)[])[]): readonly Buffer[] {
+export function copyChunks(texts: readonly (readonly (string | null | undefined)[])[]): readonly Buffer[] {
   const rows = texts[0]?.length ?? 0
   const chunks: Buffer[] = []
   let text = ''

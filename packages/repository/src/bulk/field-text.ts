@@ -1,5 +1,5 @@
 import type { FieldMetadata, SchemaMetadata } from '@org/db-core'
-import { Decimal, isDbNull, isJsonNull } from '@prisma/client/runtime/client'
+import { Decimal, isDbNull, isJsonNull, isObjectEnumValue } from '@prisma/client/runtime/client'
 
 /** The text of a value as PostgreSQL reads it; `null` for NULL, `undefined` for what is none of the field's values. */
 export type ToText = (value: unknown) => string | null | undefined
@@ -21,22 +21,36 @@ const scalars: Readonly<Record<string, ToText>> = {
       : undefined,
 }
 
+const decimalText = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
+
 function decimal(value: unknown): string | undefined {
-  if (typeof value !== 'number' && typeof value !== 'string' && !Decimal.isDecimal(value)) return undefined
-  try {
-    return new Decimal(value as string).toFixed()
-  } catch {
-    // Not a number at all.
+  if (
+    typeof value === 'string'
+      ? !decimalText.test(value)
+      : typeof value !== 'number' && !Decimal.isDecimal(value)
+  ) {
     return undefined
   }
+  const found = new Decimal(value as string)
+  return found.isFinite() ? found.toFixed() : undefined
 }
 
+/** Unlike all other fields, one of JSON takes `null` for a value; `DbNull` is the database's. */
 function json(value: unknown): string | undefined {
-  if (isJsonNull(value)) return 'null'
+  if (isObjectEnumValue(value)) return isJsonNull(value) ? 'null' : undefined
+  if (Decimal.isDecimal(value)) return value.toFixed()
   try {
     return JSON.stringify(value)
   } catch {
-    // A bigint, or an object that holds itself.
+    return jsonWithBigints(value)
+  }
+}
+
+function jsonWithBigints(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? `${inner}` : inner))
+  } catch {
+    // An object that holds itself.
     return undefined
   }
 }
@@ -46,13 +60,15 @@ export function textOf(field: FieldMetadata, metadata: SchemaMetadata): ToText {
   const scalar = scalarText(field, metadata)
   if (!field.isList) {
     const nothing = field.isRequired ? undefined : null
-    if (field.type !== 'Json') return (value) => (value === null ? nothing : scalar(value))
-    return (value) => (value === null || isDbNull(value) ? nothing : scalar(value))
+    if (field.type === 'Json') return (value) => (isDbNull(value) ? nothing : scalar(value))
+    return (value) => (value === null ? nothing : scalar(value))
   }
   return (value) => {
     const list: unknown = isSet(value) ? value.set : value
     if (!Array.isArray(list)) return undefined
-    const texts = list.map((each: unknown) => (each === null ? undefined : scalar(each)))
+    const texts = list.map((each: unknown) =>
+      each === null && field.type !== 'Json' ? undefined : scalar(each),
+    )
     return texts.every((text) => typeof text === 'string') ? arrayText(texts) : undefined
   }
 }
@@ -64,14 +80,26 @@ export function arrayText(texts: readonly (string | null)[], isPlain = false): s
     const value = texts[index] as string | null
     if (index > 0) text += ','
     if (value === null) text += 'NULL'
-    else if (isPlain) text += value
-    else text += special.test(value) ? `"${value.replaceAll(specials, '\\$&')}"` : `"${value}"`
+    else text += isPlain ? value : quoted(value)
   }
   return `${text}}`
 }
 
-const special = /["\\]/
-const specials = /["\\]/g
+const [quote, backslash] = [34, 92]
+
+/** Character by character, which takes half the time of a regular expression, and a quarter of `replaceAll`. */
+function quoted(value: string): string {
+  if (!value.includes('"') && !value.includes('\\')) return `"${value}"`
+  let text = '"'
+  let from = 0
+  for (let index = 0; index < value.length; index++) {
+    const code = value.charCodeAt(index)
+    if (code !== quote && code !== backslash) continue
+    text += `${value.slice(from, index)}\\`
+    from = index
+  }
+  return `${text}${value.slice(from)}"`
+}
 
 /** Whether no text of such a field has to be quoted within an array: none is empty, is `NULL`, or ends in a space. */
 export function isPlainIn({ kind, type, isList }: FieldMetadata): boolean {
@@ -114,7 +142,11 @@ function dateText(native: string | undefined): ToText {
 
 /** JavaScript would read much else as a date, some of it in the time zone of the machine. */
 function fromIso(text: string): Date | undefined {
-  return isoText.test(text) ? new Date(text) : undefined
+  const [, year, month, day, hour] = isoText.exec(text) ?? []
+  if (year === undefined || Number(hour) > 23) return undefined
+  // It would also take the 30th of February for the 1st of March.
+  const isDay = new Date(`${year}-${month}-${day}T00:00:00Z`).getUTCDate() === Number(day)
+  return isDay ? new Date(text) : undefined
 }
 
-const isoText = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/i
+const isoText = /^(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/i

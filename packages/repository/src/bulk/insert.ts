@@ -1,7 +1,8 @@
 import { copyChunks } from './copy-text.ts'
+import { mayCopy } from './copying.ts'
 import { atOnce, type Progress } from './progress.ts'
 import { type RowGroup, split, toGroups } from './rows.ts'
-import { sourceOf } from './source.ts'
+import { mixedRows, sourceOf } from './source.ts'
 import type { Target } from './target.ts'
 
 /** How rows are stored. */
@@ -27,14 +28,14 @@ export async function insertRows(
   const { rows, skipDuplicates, returning, method } = request
   const groups = toGroups(rows, target, method)
   const chunks = groups.flatMap((group) => split(group, chunkSize))
-  const usesCopy = !skipDuplicates && !returning && rows.length >= copyFrom && !target.database.isScoped
+  const usesCopy = !skipDuplicates && !returning && rows.length >= copyFrom && (await mayCopy(target))
   const found: object[] = new Array<object>(returning ? rows.length : 0)
   let count = 0
   await atOnce(chunks.length > 1, target, async () => {
     let done = 0
     for (const chunk of chunks) {
       progress.signal?.throwIfAborted()
-      if (usesCopy && chunk.columns.length > 0) {
+      if (usesCopy && chunk.columns.length > 0 && !chunk.isMixed) {
         await copyGroup(chunk, target)
         count += chunk.places.length
       } else count += await insertGroup(chunk, request, target, found)
@@ -84,15 +85,20 @@ async function insertGroup(
 
 /** `INSERT INTO … SELECT …` of the rows, whose table is called `t`, and its parameters. */
 export function insertSql(
-  { columns, texts, places }: RowGroup,
+  group: RowGroup,
   target: Target,
 ): { readonly sql: string; readonly values: string[] } {
+  const { columns, texts, places, isMixed } = group
   const into = `INSERT INTO ${target.table} AS t`
   if (columns.length === 0) {
     return { sql: `${into} SELECT FROM generate_series(1, ${places.length})`, values: [] }
   }
-  const source = sourceOf(columns, texts, target)
   const names = columns.map(({ sql }) => sql).join(', ')
+  if (isMixed) {
+    const { sql, values } = mixedRows(group)
+    return { sql: `${into} (${names}) ${sql}`, values }
+  }
+  const source = sourceOf(columns, texts, target)
   return {
     sql: `${into} (${names}) SELECT ${source.columns.join(', ')} FROM (${source.sql}) AS u`,
     values: source.values,

@@ -4,10 +4,12 @@ import { type Column, columnOf, refusal, type Target } from './target.ts'
 /** Rows that name the same columns, as texts. */
 export interface RowGroup {
   readonly columns: readonly Column[]
-  /** One list of texts per column. */
-  readonly texts: (string | null)[][]
+  /** One list of texts per column; `undefined` leaves a value to the database, in a mixed group. */
+  readonly texts: (string | null | undefined)[][]
   /** Where each row stood among all. */
   readonly places: number[]
+  /** Whether its rows name different columns. */
+  readonly isMixed?: boolean
 }
 
 type Row = Readonly<Record<string, unknown>>
@@ -48,7 +50,7 @@ export function toGroups(rows: readonly object[], target: Target, method: string
     for (let index = 0; index < texts.length; index++) group.texts[index]?.push(texts[index] as Text)
     group.places.push(place)
   }
-  return [...groups.values()]
+  return inOrder([...groups.values()], fillers, rows.length)
 
   function groupFor(omitted: string): RowGroup {
     const known = groups.get(omitted)
@@ -61,11 +63,41 @@ export function toGroups(rows: readonly object[], target: Target, method: string
   }
 }
 
+/**
+ * The database numbers rows as they come. Where it numbers rows of several groups, they have to come as they were given.
+ */
+function inOrder(
+  groups: readonly RowGroup[],
+  fillers: readonly Filler[],
+  count: number,
+): readonly RowGroup[] {
+  const isNumbered = ({ column, fill }: Filler): boolean =>
+    fill === leave &&
+    column.field.default !== undefined &&
+    groups.filter(({ columns }) => !columns.includes(column)).length > 1
+  if (groups.length === 1 || !fillers.some(isNumbered)) return groups
+  const columns = fillers
+    .map(({ column }) => column)
+    .filter((column) => groups.some((group) => group.columns.includes(column)))
+  const texts = columns.map(() => new Array<Text | undefined>(count))
+  for (const group of groups) {
+    for (const [index, column] of group.columns.entries()) {
+      const list = texts[columns.indexOf(column)] ?? []
+      for (const [at, place] of group.places.entries()) list[place] = group.texts[index]?.[at]
+    }
+  }
+  return [{ columns, texts, places: Array.from({ length: count }, (_, place) => place), isMixed: true }]
+}
+
 /** The longest text of one statement's rows: a value of PostgreSQL, and a string of JavaScript, have their limits. */
 const longestText = 16_777_216
 
+/** Of a mixed group each value is a parameter, of which a statement has at most 65,535. */
+const mostParameters = 32_767
+
 /** The group in parts of at most so many rows, and of a size that one statement can have. */
-export function split(group: RowGroup, size: number): readonly RowGroup[] {
+export function split(group: RowGroup, rows: number): readonly RowGroup[] {
+  const size = group.isMixed ? Math.min(rows, Math.floor(mostParameters / group.columns.length)) : rows
   const parts: RowGroup[] = []
   let from = 0
   let length = 0
@@ -83,8 +115,9 @@ export function split(group: RowGroup, size: number): readonly RowGroup[] {
   return from === 0 ? [group] : [...parts, part(group, from, count)]
 }
 
-function part({ columns, texts, places }: RowGroup, from: number, to: number): RowGroup {
-  return { columns, texts: texts.map((list) => list.slice(from, to)), places: places.slice(from, to) }
+function part(group: RowGroup, from: number, to: number): RowGroup {
+  const texts = group.texts.map((list) => list.slice(from, to))
+  return { ...group, texts, places: group.places.slice(from, to) }
 }
 
 /** How many fields a row names. */

@@ -1,4 +1,5 @@
 import { arrayText } from './field-text.ts'
+import type { RowGroup } from './rows.ts'
 import { elementType, listCast } from './sql-type.ts'
 import type { Column, Target } from './target.ts'
 
@@ -17,17 +18,31 @@ export interface Source {
  * One parameter for each column, so that their number never depends on that of the rows. Functions in a SELECT list are
  * read row by row, where those in FROM would first be written to a table of their own.
  */
-export function sourceOf(
-  columns: readonly Column[],
-  texts: readonly (readonly (string | null)[])[],
-  target: Target,
-): Source {
+export function sourceOf(columns: readonly Column[], texts: RowGroup['texts'], target: Target): Source {
   const parameters = columns.map(({ field }, index) => `$${index + 1}::${elementType(field, target)}[]`)
   const lists = parameters.map((parameter, index) => `unnest(${parameter}) AS c${index}`)
   return {
     sql: `SELECT ${lists.join(', ')}`,
     columns: columns.map(({ field }, index) => `u.c${index}${listCast(field, target)}`),
     place: `generate_subscripts(${parameters[0]}, 1)`,
-    values: columns.map(({ isPlain }, index) => arrayText(texts[index] ?? [], isPlain)),
+    values: columns.map(({ isPlain }, index) =>
+      arrayText((texts[index] ?? []) as readonly (string | null)[], isPlain),
+    ),
   }
+}
+
+/** Rows of which each value is a parameter or left to the database: `VALUES ($1, DEFAULT), …`. */
+export function mixedRows({ columns, texts, places }: RowGroup): {
+  readonly sql: string
+  readonly values: string[]
+} {
+  const values: string[] = []
+  const rows = places.map((_, row) => {
+    const parts = columns.map((_, index) => {
+      const text = texts[index]?.[row]
+      return text === undefined ? 'DEFAULT' : text === null ? 'NULL' : `$${values.push(text)}`
+    })
+    return `(${parts.join(', ')})`
+  })
+  return { sql: `VALUES ${rows.join(', ')}`, values }
 }

@@ -61,5 +61,7 @@ function typeOf(
 ): string | undefined {
   if (kind !== 'enum') return byNativeType[nativeType?.[0] ?? ''] ?? byType[type]
   const name = quote(metadata.enumTypes?.[type] ?? type)
-  return schema === '' ? name : `${quote(schema)}.${name}`
+  // Beside an enum that names a schema, a model names one too, but it may be another.
+  const place = metadata.enumSchemas?.[type] ?? schema
+  return place === '' ? name : `${quote(place)}.${name}`
 }

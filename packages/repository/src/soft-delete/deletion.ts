@@ -43,6 +43,7 @@ export function markOf(
 export interface DelegateLike {
   findUnique(args: object): Promise<Readonly<Record<string, unknown>> | null>
   findUniqueOrThrow(args: object): Promise<unknown>
+  findMany(args: object): Promise<readonly Readonly<Record<string, unknown>>[]>
   count(args: object): Promise<number>
   update(args: object): Promise<unknown>
   updateMany(args: object): Promise<{ readonly count: number }>
@@ -53,6 +54,8 @@ export interface Territory {
   readonly client: object
   readonly metadata: SchemaMetadata
   readonly models: ReadonlyMap<string, SoftModel>
+  /** The PostgreSQL schema of models that name none; absent for the role's search path. */
+  readonly schema: string | undefined
 }
 
 /** A model of the client. */

@@ -32,6 +32,8 @@ export interface Dependent {
   readonly relation: string
   readonly target: string
   readonly fields: readonly string[]
+  /** The fields of `target` that these refer to. */
+  readonly references: readonly string[]
   /** Those of the fields that can be null. */
   readonly nullable: readonly string[]
   readonly effect: 'cascade' | 'restrict' | 'set-null'
@@ -84,7 +86,8 @@ function dependentsOf(
       const onDelete = field.relation.onDelete ?? (field.isRequired ? 'Restrict' : 'SetNull')
       const keys = field.relation.fields
       const nullable = keys.filter((key) => fields[key]?.isRequired === false)
-      const known = { model, delegate, relation, target, fields: keys, nullable }
+      const { references } = field.relation
+      const known = { model, delegate, relation, target, fields: keys, references, nullable }
       if (onDelete === 'Cascade') return soft.has(model) ? [{ ...known, effect: 'cascade' }] : []
       if (onDelete === 'Restrict' || onDelete === 'NoAction') return [{ ...known, effect: 'restrict' }]
       if (onDelete === 'SetNull') return [{ ...known, effect: 'set-null' }]

@@ -1,14 +1,21 @@
 import { randomUUID } from 'node:crypto'
-import { DatabaseError } from '@org/db-core'
+import { DatabaseError, type SqlExecutor } from '@org/db-core'
 import { RepositoryError } from '../errors.ts'
+import { identifier } from '../identifier.ts'
 import { delegateOf, type Territory } from './deletion.ts'
+import { cascades, handOver, type Restoration } from './handing-over.ts'
 import { runInMode } from './mode.ts'
-import type { SoftModel } from './models.ts'
+import type { Dependent, SoftModel } from './models.ts'
 
 /** Which row to bring back, and what to return of it. */
 export interface RestoreArgs {
   readonly where: object
   readonly data?: unknown
+}
+
+/** A territory whose restoration is under way, in a transaction. */
+interface Restoring extends Territory {
+  readonly sql: SqlExecutor
 }
 
 /**
@@ -18,79 +25,118 @@ export interface RestoreArgs {
 export async function restore(
   model: SoftModel,
   { where, data: _, ...selection }: RestoreArgs,
-  territory: Territory,
+  restoring: Restoring,
 ): Promise<unknown> {
-  const rows = delegateOf(territory, model.delegate)
+  const rows = delegateOf(restoring, model.delegate)
   const { field, deletionField } = model
-  const owners = Object.fromEntries(
-    model.owners.map(({ relation, target }) => [
-      relation,
-      { select: { [territory.models.get(target)?.field ?? '']: true } },
-    ]),
-  )
-  const select = { [field]: true, ...(deletionField !== undefined && { [deletionField]: true }), ...owners }
+  const keys = model.owners.flatMap(({ fields }) => fields)
+  const names = [field, ...(deletionField === undefined ? [] : [deletionField]), ...keys]
+  const select = Object.fromEntries(names.map((name) => [name, true]))
   const found = await runInMode('with', () => rows.findUnique({ where, select }))
-  if (!found || found[field] === null) {
-    throw new DatabaseError('DB_NOT_FOUND', `There is no deleted row of ${model.name} to restore`, {
-      model: model.name,
-      outcome: 'rolled-back',
-    })
-  }
-  for (const { relation, target } of model.owners) {
-    const owner = found[relation] as Readonly<Record<string, unknown>> | null
-    if (owner && owner[territory.models.get(target)?.field ?? ''] !== null) {
-      throw new RepositoryError(
-        'DB_REPOSITORY_SOFT_DELETE',
-        `${model.name}.${relation} is deleted and has to be restored first`,
-      )
-    }
-  }
+  if (!found || found[field] === null) throw notDeleted(model)
+  for (const owner of model.owners) await refuseDeleted(owner, found, restoring)
   const deletionId = deletionField === undefined ? null : found[deletionField]
   // What is back already is told by an id of the restoration, until all is back.
-  const token = randomUUID()
+  const token = typeof deletionId === 'string' ? randomUUID() : null
+  const id = deletionField === undefined ? {} : { [deletionField]: deletionId }
   await runInMode('with', async () => {
-    const live = (id: string | null): object => ({
-      [field]: null,
-      ...(deletionField !== undefined && { [deletionField]: id }),
+    // Somebody else may have brought it back meanwhile, or even deleted it again.
+    const { count } = await rows.updateMany({
+      where: { AND: [asFilter(where, model, restoring), { [field]: { not: null }, ...id }] },
+      data: { [field]: null, ...(deletionField !== undefined && { [deletionField]: token }) },
     })
-    await rows.update({ where, data: live(deletionId === null ? null : token), select })
-    if (typeof deletionId === 'string') await spreadBack(model, { deletionId, token }, territory)
+    if (count === 0) throw notDeleted(model)
+    if (typeof deletionId === 'string' && token !== null) {
+      await spreadBack(model, { deletionId, token }, restoring)
+    }
   })
   return runInMode(undefined, () => rows.findUniqueOrThrow({ where, ...selection }))
 }
 
-interface Restoration {
-  readonly deletionId: string
-  readonly token: string
+function notDeleted({ name }: SoftModel): DatabaseError {
+  return new DatabaseError('DB_NOT_FOUND', `There is no deleted row of ${name} to restore`, {
+    model: name,
+    outcome: 'rolled-back',
+  })
 }
 
+/** A unique key as a filter of many rows: `a_b: { a, b }` is unknown there. */
+function asFilter(where: object, { name }: SoftModel, { metadata }: Restoring): object {
+  const fields = metadata.models[name]?.fields ?? {}
+  return Object.fromEntries(
+    Object.entries(where).flatMap(([key, value]: [string, unknown]) =>
+      Object.hasOwn(fields, key) || isCombinator(key) ? [[key, value]] : Object.entries(value as object),
+    ),
+  )
+}
+
+function isCombinator(key: string): boolean {
+  return key === 'AND' || key === 'OR' || key === 'NOT'
+}
+
+/** Locks the owner until all is back: a deletion of it then waits, and finds what is back by then. */
+async function refuseDeleted(
+  { model, relation, target, fields, references }: Dependent,
+  row: Readonly<Record<string, unknown>>,
+  { metadata, models, schema, sql }: Restoring,
+): Promise<void> {
+  const values = fields.map((name) => row[name])
+  const owner = metadata.models[target]
+  if (!owner || values.some((value) => value === null || value === undefined)) return
+  const column = (name: string): string => identifier(owner.fields[name]?.column ?? name)
+  const place = owner.schema ?? schema
+  const table = `${place === undefined ? '' : `${identifier(place)}.`}${identifier(owner.table)}`
+  const conditions = references.map((name, index) => `${column(name)} = $${index + 1}`)
+  const mark = column(models.get(target)?.field ?? '')
+  const [found] = await sql.query<{ gone: boolean }>(
+    `SELECT ${mark} IS NOT NULL AS gone FROM ${table} WHERE ${conditions.join(' AND ')} FOR SHARE`,
+    values,
+  )
+  if (!found?.gone) return
+  throw new RepositoryError(
+    'DB_REPOSITORY_SOFT_DELETE',
+    `${model}.${relation} is deleted and has to be restored first`,
+  )
+}
+
+/** Level by level, until nothing more comes: a row with several owners waits for the last of them. */
 async function spreadBack(
   root: SoftModel,
   { deletionId, token }: Restoration,
   territory: Territory,
 ): Promise<void> {
   const restored = new Set([root])
-  const reached = [root]
-  for (let parent = reached.shift(); parent; parent = reached.shift()) {
-    for (const { model, relation, effect } of parent.dependents) {
-      const child = territory.models.get(model)
-      if (effect !== 'cascade' || child?.deletionField === undefined) continue
-      const { count } = await delegateOf(territory, child.delegate).updateMany({
-        where: {
-          [relation]: { [parent.deletionField ?? '']: token },
-          [child.deletionField]: deletionId,
-        },
-        data: { [child.field]: null, [child.deletionField]: token },
-      })
-      if (count === 0) continue
-      restored.add(child)
-      reached.push(child)
+  for (let isMore = true; isMore; ) {
+    isMore = false
+    for (const parent of [...restored]) {
+      for (const { relation, child, deletionField } of cascades(parent, territory)) {
+        const others = child.owners.filter((owner) => owner.relation !== relation)
+        const { count } = await delegateOf(territory, child.delegate).updateMany({
+          where: {
+            AND: [
+              { [relation]: { [parent.deletionField ?? '']: token }, [deletionField]: deletionId },
+              ...others.map((owner) => isAlive(owner, territory)),
+            ],
+          },
+          data: { [child.field]: null, [deletionField]: token },
+        })
+        if (count === 0) continue
+        restored.add(child)
+        isMore = true
+      }
     }
   }
+  for (const parent of restored) await handOver(parent, { deletionId, token }, territory)
   for (const { delegate, deletionField = '' } of restored) {
     await delegateOf(territory, delegate).updateMany({
       where: { [deletionField]: token },
       data: { [deletionField]: null },
     })
   }
+}
+
+/** Whether an owner is there, or there is none. */
+function isAlive({ relation, target, nullable }: Dependent, { models }: Territory): object {
+  const alive = { [relation]: { [models.get(target)?.field ?? '']: null } }
+  return nullable.length === 0 ? alive : { OR: [alive, ...nullable.map((field) => ({ [field]: null }))] }
 }

@@ -6,7 +6,15 @@ import {
   type Next,
   type Operation,
 } from '@org/db-core'
-import { type Args, checkResult, isArgs, narrowOperation, type RowScope, toList } from '@org/db-core/walk'
+import {
+  type Args,
+  checkResult,
+  isArgs,
+  isOmittedBy,
+  narrowOperation,
+  type RowScope,
+  toList,
+} from '@org/db-core/walk'
 import { RepositoryError } from '../errors.ts'
 import {
   type Deletion,
@@ -21,6 +29,7 @@ import {
 import { type Mode, modeOf, runInMode } from './mode.ts'
 import { type SoftDeleteOptions, type SoftModel, softModels } from './models.ts'
 import { type RestoreArgs, restore } from './restoration.ts'
+import { noteSoftened } from './softened.ts'
 
 /**
  * Deletes rows by a mark: `delete` sets the field `deletedAt`, at every depth, and a row with it is not there for
@@ -58,7 +67,9 @@ interface Attached extends Territory {
 function attach(host: InterceptorHost, options: SoftDeleteOptions): Attached {
   const { metadata, client } = host
   if (!metadata) throw new TypeError('softDelete: createDatabase needs the option metadata')
-  return { host, client, metadata, models: softModels(metadata, options) }
+  const models = softModels(metadata, options)
+  noteSoftened(client, models)
+  return { host, client, metadata, models, schema: host.schema }
 }
 
 function intercept(operation: Operation, next: Next, to: Attached): Promise<unknown> {
@@ -68,7 +79,7 @@ function intercept(operation: Operation, next: Next, to: Attached): Promise<unkn
   const own = to.models.get(model)
   if (!own && !touches(operation, to)) return next(operation)
   if (mode === 'restore' && action === 'update' && own) {
-    return to.host.sql.transaction(() => restore(own, operation.args as RestoreArgs, to))
+    return to.host.sql.transaction((sql) => restore(own, operation.args as RestoreArgs, { ...to, sql }))
   }
   const deletion = deletionOf(context)
   const begun = deletion ?? newDeletion()
@@ -137,7 +148,7 @@ function scopeOf(
   { action }: Operation,
   deletion: Deletion,
   mode: Mode | undefined,
-  { metadata, models }: Attached,
+  { metadata, models, client }: Attached,
 ): RowScope {
   const isShown = mode !== undefined
   return {
@@ -145,6 +156,11 @@ function scopeOf(
     fieldOf: (model) => (isShown ? undefined : models.get(model)?.field),
     valueOf: () => null,
     includes: (value) => value === null || value === undefined,
+    isOmitted(model) {
+      const { delegate = '', field = '' } = models.get(model) ?? {}
+      return isOmittedBy(client, delegate, field)
+    },
+    isNullOutside: true,
     create: (narrowed) => narrowed,
     update: (narrowed) => narrowed,
     deletion(model) {

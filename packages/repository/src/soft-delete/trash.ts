@@ -1,11 +1,13 @@
 import type { Interceptor } from '@org/db-core'
 import type { Id, ModelName, Selection, UniqueKey } from '../client-types.ts'
+import { RepositoryError } from '../errors.ts'
 import { extraOf } from '../extra.ts'
 import type { RepositoryLike } from '../inner.ts'
 import type { MapperLike } from '../mapper.ts'
 import type { Exact, Result, Unmapped } from '../repository-types.ts'
 import { forceDelete, inMode, type Mode } from './mode.ts'
 import { runAsRestore } from './soft-delete.ts'
+import { isSoftened } from './softened.ts'
 
 /** The deleted rows of one repository. */
 export interface Trash<C, M extends string, Mapping, K, R> {
@@ -34,7 +36,10 @@ interface Viewable {
   with(...interceptors: readonly Interceptor[]): this
 }
 
-/** Gives access to the deleted rows of a repository whose database uses `softDelete()`. */
+/**
+ * Gives access to the deleted rows of a repository whose database uses `softDelete()`.
+ * @throws RepositoryError DB_REPOSITORY_CONFIG where it does not, or leaves out the model: there deletions are final
+ */
 export function trash<
   C extends object,
   M extends ModelName<C>,
@@ -43,6 +48,13 @@ export function trash<
   R extends Viewable,
 >(repository: R & RepositoryLike<C, M, Mapping, K>): Trash<C, M, Mapping, K, R> {
   const { access, call } = repository['~inner']
+  const { database, model } = access.binding
+  if (!isSoftened(database, model)) {
+    throw new RepositoryError(
+      'DB_REPOSITORY_CONFIG',
+      `${model} is not deleted softly: its database has no softDelete(), or that leaves it out`,
+    )
+  }
   const methods: Trash<C, M, Mapping, K, R> = {
     get withDeleted() {
       return repository.with(showing('with'))
