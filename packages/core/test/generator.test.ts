@@ -130,6 +130,42 @@ describe('toMetadata', () => {
     })
   })
 
+  it('reads in the schema what Prisma does not hand on: schemas of enums, digits of decimals', () => {
+    const text = `
+enum Tone {
+  low /// @@schema("none")
+  high @map("very high")
+
+  @@map("tone")
+  @@schema("other")
+}
+enum Plain {
+  one
+}
+model A {
+  price  Decimal   @default(12345678901234567890.10) @db.Decimal(40, 2) // @default(1)
+  prices Decimal[] @default([1.10, -2])
+  none   Decimal
+  count  Int       @default(3)
+}
+`
+    const decimal = (name: string, extra: object) =>
+      field(name, { type: 'Decimal', hasDefaultValue: true, ...extra })
+    const fields = [
+      decimal('price', { default: 12345678901234567000 }),
+      decimal('prices', { default: [1.1, -2], isList: true }),
+      field('none', { type: 'Decimal' }),
+      field('count', { default: 3 }),
+    ]
+    const models = [{ name: 'A', fields, uniqueFields: [], uniqueIndexes: [] }]
+    const found = toMetadata({ models, enums: [], indexes: [] }, text)
+    expect(found.enumSchemas).toEqual({ Tone: 'other' })
+    expect(found.models.A?.fields.price?.default).toEqual({ value: '12345678901234567890.10' })
+    expect(found.models.A?.fields.prices?.default).toEqual({ value: ['1.10', '-2'] })
+    expect(found.models.A?.fields.none).not.toHaveProperty('default')
+    expect(found.models.A?.fields.count?.default).toEqual({ value: 3 })
+  })
+
   it('changes its hash with the schema', () => {
     const empty = { models: [], enums: [], indexes: [] }
     expect(toMetadata(empty, 'a').schemaHash).not.toBe(toMetadata(empty, 'b').schemaHash)

@@ -1,6 +1,9 @@
 import { currentContext } from '@org/db-core'
+import { createDatabase } from '@org/db-core/client'
 import { asSystem, tenancy } from '@org/db-core/tenancy'
 import type { TestDatabase } from '@org/db-testing'
+import { PrismaClient } from '@org/prisma'
+import { metadata } from '@org/prisma/metadata'
 import { sharedModels as shared } from '@org/prisma/shared-models'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { open, type TestClient } from './support/shop-database.ts'
@@ -536,6 +539,24 @@ describe('transactions of a tenant', () => {
         db.$transaction([db.task.count(), db.task.create({ data: { title: 'x', tenantId: 'b' } })]),
       ).rejects.toMatchObject({ code: 'DB_TENANT_MISMATCH' })
     })
+  })
+})
+
+describe('a client that leaves the tenant out of all results', () => {
+  it('shows what is related all the same', async () => {
+    await using omitting = createDatabase({
+      url: database.url,
+      metadata,
+      client: (adapter) =>
+        new PrismaClient({ adapter, omit: { project: { tenantId: true }, task: { tenantId: true } } }),
+      use: [tenancy({ shared })],
+    })
+    const task = await omitting.run({ tenant: 'a' }, () =>
+      omitting.task.findUniqueOrThrow({ where: { id: a.task }, include: { project: true, detail: true } }),
+    )
+    expect(task.project).toMatchObject({ id: a.project })
+    expect(task.project).not.toHaveProperty('tenantId')
+    expect(task.detail).toHaveProperty('tenantId')
   })
 })
 

@@ -67,17 +67,20 @@ const byType: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
 }
 
 function anyOf(
-  { kind, type, nativeType, isList, isRequired }: FieldMetadata,
+  { kind, type, nativeType, isList, isRequired, default: stated }: FieldMetadata,
   enums: SchemaMetadata['enums'],
 ): fc.Arbitrary<unknown> {
   const one =
     kind === 'enum'
       ? fc.constantFrom(...(enums[type] ?? []))
       : (byNativeType[nativeType?.[0] ?? ''] ?? byType[type] ?? fc.constant(undefined))
-  if (isList) return fc.array(one, { maxLength: 4 })
+  // What is not given becomes the default; numbers of the database are its own.
+  const orDefault = (value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> =>
+    stated && 'value' in stated ? fc.option(value, { nil: undefined, freq: 2 }) : value
+  if (isList) return orDefault(fc.array(one, { maxLength: 4 }))
   // `null` for Json means two things, which is Prisma's own puzzle.
   const nil = type === 'Json' ? undefined : null
-  return isRequired ? one : fc.option(one, { nil, freq: 3 })
+  return orDefault(isRequired ? one : fc.option(one, { nil, freq: 3 }))
 }
 
 /** Rows of a model with ids from `firstId` on, whose keys and unique fields do not collide. */

@@ -11,10 +11,12 @@ interface Type {
   readonly sql: string
   readonly canBeUnique?: boolean
   readonly canBeList?: boolean
+  /** A default that Prisma fills in, in the schema's terms. */
+  readonly default?: string
 }
 
 const types: readonly Type[] = [
-  { prisma: 'String', sql: 'text', canBeUnique: true, canBeList: true },
+  { prisma: 'String', sql: 'text', default: '"say \\"no\\""', canBeUnique: true, canBeList: true },
   { prisma: 'String @db.VarChar(40)', sql: 'varchar(40)', canBeUnique: true },
   { prisma: 'String @db.Char(8)', sql: 'char(8)' },
   { prisma: 'String @db.Uuid', sql: 'uuid', canBeUnique: true, canBeList: true },
@@ -22,23 +24,23 @@ const types: readonly Type[] = [
   { prisma: 'String @db.Xml', sql: 'xml' },
   { prisma: 'String @db.Inet', sql: 'inet' },
   { prisma: 'String @db.VarBit', sql: 'varbit' },
-  { prisma: 'Int', sql: 'integer', canBeUnique: true, canBeList: true },
+  { prisma: 'Int', sql: 'integer', default: '-7', canBeUnique: true, canBeList: true },
   { prisma: 'Int @db.SmallInt', sql: 'smallint' },
   { prisma: 'Int @db.Oid', sql: 'oid' },
-  { prisma: 'BigInt', sql: 'bigint', canBeUnique: true, canBeList: true },
-  { prisma: 'Float', sql: 'double precision', canBeList: true },
+  { prisma: 'BigInt', sql: 'bigint', default: '9007199254740993', canBeUnique: true, canBeList: true },
+  { prisma: 'Float', sql: 'double precision', default: '1.5', canBeList: true },
   { prisma: 'Float @db.Real', sql: 'real' },
-  { prisma: 'Decimal', sql: 'numeric(65,30)', canBeList: true },
+  { prisma: 'Decimal', sql: 'numeric(65,30)', default: '12345678901234567890.125', canBeList: true },
   { prisma: 'Decimal @db.Decimal(30, 10)', sql: 'numeric(30,10)' },
-  { prisma: 'Boolean', sql: 'boolean', canBeList: true },
-  { prisma: 'DateTime', sql: 'timestamp(3)', canBeList: true },
+  { prisma: 'Boolean', sql: 'boolean', default: 'true', canBeList: true },
+  { prisma: 'DateTime', sql: 'timestamp(3)', default: '"2020-02-29T23:59:59.123+00:00"', canBeList: true },
   { prisma: 'DateTime @db.Timestamptz(6)', sql: 'timestamptz(6)' },
   { prisma: 'DateTime @db.Timestamptz(3)', sql: 'timestamptz(3)', canBeList: true },
   { prisma: 'DateTime @db.Date', sql: 'date' },
   { prisma: 'DateTime @db.Time(3)', sql: 'time(3)' },
-  { prisma: 'Json', sql: 'jsonb' },
-  { prisma: 'Bytes', sql: 'bytea' },
-  { prisma: 'Tone', sql: '"tone of voice"', canBeList: true },
+  { prisma: 'Json', sql: 'jsonb', default: '"{\\"a\\":[1,null]}"' },
+  { prisma: 'Bytes', sql: 'bytea', default: '"aGVsbG8="' },
+  { prisma: 'Tone', sql: '', default: 'high', canBeList: true },
 ]
 
 /** Names that SQL, or our own SQL, uses for something else. */
@@ -77,6 +79,7 @@ interface Field {
   readonly type: Type
   readonly presence: Presence
   readonly isMapped: boolean
+  readonly hasDefault: boolean
 }
 
 interface Model {
@@ -97,6 +100,7 @@ const field: fc.Arbitrary<Field> = fc.constantFrom(...types).chain((type) =>
       ...(type.canBeList ? ['list' as const] : []),
     ),
     isMapped: fc.boolean(),
+    hasDefault: fc.boolean(),
   }),
 )
 
@@ -110,16 +114,18 @@ const model: fc.Arbitrary<Model> = fc.record({
 
 /** A schema of so many models, each referring to the one before where that has a key of one number. */
 export function randomSchema(models: number): fc.Arbitrary<RandomSchema> {
-  return fc.array(model, { minLength: models, maxLength: models }).map((made) => {
-    const parts = made.map((each, index) => toModel(each, index, made))
+  const all = fc.array(model, { minLength: models, maxLength: models })
+  return fc.tuple(all, fc.boolean()).map(([made, isSplit]) => {
+    const parts = made.map((each, index) => toModel(each, index, made, isSplit))
     return {
-      prisma: [header, ...parts.map(({ prisma }) => prisma)].join('\n'),
-      sql: [setup, ...parts.map(({ sql }) => sql)].join('\n'),
+      prisma: [header(isSplit), ...parts.map(({ prisma }) => prisma)].join('\n'),
+      sql: [setup(isSplit), ...parts.map(({ sql }) => sql)].join('\n'),
     }
   })
 }
 
-const header = `
+/** `isSplit`: the enum lies in another PostgreSQL schema than the tables. */
+const header = (isSplit: boolean): string => `
 generator client {
   provider            = "prisma-client"
   output              = "./client"
@@ -132,18 +138,21 @@ generator metadata {
   output   = "./db-metadata.ts"
 }
 datasource db {
-  provider = "postgresql"
+  provider = "postgresql"${isSplit ? '\n  schemas  = ["public", "tones"]' : ''}
 }
 enum Tone {
   low  @map("very low")
   even
   high @map("HIGH!")
 
-  @@map("tone of voice")
+  @@map("tone of voice")${isSplit ? '\n  @@schema("tones")' : ''}
 }`
 
-const setup = `CREATE EXTENSION IF NOT EXISTS citext;
-CREATE TYPE "tone of voice" AS ENUM ('very low', 'even', 'HIGH!');`
+const setup = (isSplit: boolean): string => `CREATE EXTENSION IF NOT EXISTS citext;
+${isSplit ? 'CREATE SCHEMA tones;' : ''}
+CREATE TYPE ${toneType(isSplit)} AS ENUM ('very low', 'even', 'HIGH!');`
+
+const toneType = (isSplit: boolean): string => `${isSplit ? 'tones.' : ''}"tone of voice"`
 
 const keys: Readonly<Record<Model['key'], readonly [prisma: readonly string[], sql: readonly string[]]>> = {
   int: [['id Int @id'], ['"id" integer PRIMARY KEY']],
@@ -160,7 +169,7 @@ const keys: Readonly<Record<Model['key'], readonly [prisma: readonly string[], s
   ],
 }
 
-function toModel(made: Model, index: number, all: readonly Model[]): RandomSchema {
+function toModel(made: Model, index: number, all: readonly Model[], isSplit: boolean): RandomSchema {
   const table = made.isMapped ? `Table ${index} of 'them'` : `M${index}`
   const [keyFields, keyColumns] = keys[made.key]
   const columns = made.fields.map((each, at) => {
@@ -172,21 +181,26 @@ function toModel(made: Model, index: number, all: readonly Model[]): RandomSchem
     .at(made.unique % 3)
   const pair = columns.filter(({ type, presence }) => type.canBeUnique && presence === 'required').slice(0, 2)
   const hasPair = made.hasPair && pair.length === 2
+  // What has to be different in each row has no default.
+  const isKey = (each: (typeof columns)[number]): boolean =>
+    each === unique || (hasPair && pair.includes(each))
   const refers = all[index - 1]?.key === 'int'
   const isReferredTo = made.key === 'int' && all[index + 1] !== undefined
   const prisma = [
     ...keyFields,
-    ...columns.map((each) => fieldText(each, each === unique)),
+    ...columns.map((each) => fieldText(isKey(each) ? { ...each, hasDefault: false } : each, each === unique)),
     ...(refers ? ['linkId Int?', `link M${index - 1}? @relation(fields: [linkId], references: [id])`] : []),
     ...(isReferredTo ? [`links M${index + 1}[]`] : []),
     ...(hasPair ? [`@@unique([${pair.map(({ name }) => name).join(', ')}])`] : []),
     `@@map(${JSON.stringify(table)})`,
+    ...(isSplit ? ['@@schema("public")'] : []),
   ]
   const sql = [
     ...keyColumns,
     ...columns.map(({ column, type, presence }) => {
       const [array, rule] = [presence === 'list' ? '[]' : '', presence === 'required' ? ' NOT NULL' : '']
-      return `${quoted(column)} ${type.sql}${array}${rule}`
+      const name = type.prisma === 'Tone' ? toneType(isSplit) : type.sql
+      return `${quoted(column)} ${name}${array}${rule}`
     }),
     ...(refers ? ['"linkId" integer'] : []),
     ...(unique ? [`UNIQUE (${quoted(unique.column)})`] : []),
@@ -199,7 +213,7 @@ function toModel(made: Model, index: number, all: readonly Model[]): RandomSchem
 }
 
 function fieldText(
-  { name, column, type, presence }: Field & { readonly name: string; readonly column: string },
+  { name, column, type, presence, hasDefault }: Field & { readonly name: string; readonly column: string },
   isUnique: boolean,
 ): string {
   const [base = '', ...native] = type.prisma.split(' @')
@@ -208,6 +222,9 @@ function fieldText(
     ...native,
     ...(column === name ? [] : [`map(${JSON.stringify(column)})`]),
     ...(isUnique ? ['unique'] : []),
+    ...(hasDefault && type.default !== undefined
+      ? [`default(${presence === 'list' ? `[${type.default}]` : type.default})`]
+      : []),
   ]
   return [`${name} ${base}${mark}`, ...attributes].join(' @')
 }
