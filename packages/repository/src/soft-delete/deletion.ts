@@ -54,8 +54,6 @@ export interface Territory {
   readonly client: object
   readonly metadata: SchemaMetadata
   readonly models: ReadonlyMap<string, SoftModel>
-  /** The PostgreSQL schema of models that name none; absent for the role's search path. */
-  readonly schema: string | undefined
 }
 
 /** A model of the client. */

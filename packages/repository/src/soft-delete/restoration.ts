@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { DatabaseError, type SqlExecutor } from '@org/db-core'
+import { DatabaseError, databaseOf, type SqlExecutor } from '@org/db-core'
 import { RepositoryError } from '../errors.ts'
 import { identifier } from '../identifier.ts'
+import { tableOf } from '../table.ts'
 import { delegateOf, type Territory } from './deletion.ts'
 import { cascades, handOver, type Restoration } from './handing-over.ts'
 import { runInMode } from './mode.ts'
@@ -78,18 +79,17 @@ function isCombinator(key: string): boolean {
 async function refuseDeleted(
   { model, relation, target, fields, references }: Dependent,
   row: Readonly<Record<string, unknown>>,
-  { metadata, models, schema, sql }: Restoring,
+  { client, metadata, models, sql }: Restoring,
 ): Promise<void> {
   const values = fields.map((name) => row[name])
   const owner = metadata.models[target]
-  if (!owner || values.some((value) => value === null || value === undefined)) return
+  const database = databaseOf(client)
+  if (!owner || !database || values.some((value) => value === null || value === undefined)) return
   const column = (name: string): string => identifier(owner.fields[name]?.column ?? name)
-  const place = owner.schema ?? schema
-  const table = `${place === undefined ? '' : `${identifier(place)}.`}${identifier(owner.table)}`
   const conditions = references.map((name, index) => `${column(name)} = $${index + 1}`)
   const mark = column(models.get(target)?.field ?? '')
   const [found] = await sql.query<{ gone: boolean }>(
-    `SELECT ${mark} IS NOT NULL AS gone FROM ${table} WHERE ${conditions.join(' AND ')} FOR SHARE`,
+    `SELECT ${mark} IS NOT NULL AS gone FROM ${tableOf(owner, database)} WHERE ${conditions.join(' AND ')} FOR SHARE`,
     values,
   )
   if (!found?.gone) return

@@ -69,7 +69,7 @@ function attach(host: InterceptorHost, options: SoftDeleteOptions): Attached {
   if (!metadata) throw new TypeError('softDelete: createDatabase needs the option metadata')
   const models = softModels(metadata, options)
   noteSoftened(client, models)
-  return { host, client, metadata, models, schema: host.schema }
+  return { host, client, metadata, models }
 }
 
 function intercept(operation: Operation, next: Next, to: Attached): Promise<unknown> {
