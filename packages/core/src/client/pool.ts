@@ -7,6 +7,7 @@ import type { DatabaseEvents, EventSource } from '../events.ts'
 import { cancelled, type DatabaseClient, databaseClientClass, deadlinePassed } from './database-client.ts'
 import { hostClientClass } from './failover/host-client.ts'
 import type { Hosts } from './failover/hosts.ts'
+import { openSocket } from './fast/own-buffer-socket.ts'
 import type { Settings } from './preset-query.ts'
 import { toTls } from './tls.ts'
 
@@ -226,6 +227,7 @@ function toPoolConfig(config: DatabaseConfig, hosts: Hosts | undefined): pg.Pool
     Client: hosts ? hostClientClass(Client, hosts) : Client,
     connectionString: config.url,
     ssl: toTls(config.ssl),
+    stream: openSocket,
     application_name: config.applicationName,
     max: pool.max,
     min: pool.min,

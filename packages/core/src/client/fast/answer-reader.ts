@@ -1,7 +1,8 @@
 import type { EventEmitter } from 'node:events'
 import { int32 } from './data-row.ts'
+import { OwnBufferSocket } from './own-buffer-socket.ts'
 
-/** Takes what comes back for one statement. */
+/** Takes what comes back for one statement. The bytes of a row hold until `takeRow` returns. */
 export interface AnswerTaker {
   takeRow(bytes: Buffer, at: number): void
   /** One of the statements sent together is done. */
@@ -43,9 +44,13 @@ export class AnswerReader {
       const [next, ...others] = stream.listeners('data') as ((bytes: Buffer) => void)[]
       if (!next || others.length > 0) return
       const reader = new AnswerReader(next)
-      stream.removeListener('data', next)
-      stream.on('data', (bytes: Buffer) => reader.#read(bytes))
       readers.set(stream, reader)
+      const read = (bytes: Buffer): void => reader.#read(bytes)
+      if (stream instanceof OwnBufferSocket) stream.reader = read
+      else {
+        stream.removeListener('data', next)
+        stream.on('data', read)
+      }
     })
   }
 
@@ -88,7 +93,7 @@ export class AnswerReader {
     }
     this.#pass(bytes, theirs, at)
     if (at === bytes.length) return
-    this.#parts = [at === 0 ? bytes : bytes.subarray(at)]
+    this.#parts = [Buffer.from(bytes.subarray(at))]
     this.#partsLength = bytes.length - at
     this.#needed = needed
   }
@@ -96,7 +101,7 @@ export class AnswerReader {
   /** What has come so far, if it may hold a whole message; a long one is put together once. */
   #joined(chunk: Buffer): Buffer | undefined {
     if (this.#partsLength === 0) return chunk
-    this.#parts.push(chunk)
+    this.#parts.push(Buffer.from(chunk))
     this.#partsLength += chunk.length
     if (this.#partsLength < this.#needed) return undefined
     const bytes = Buffer.concat(this.#parts)
@@ -105,7 +110,8 @@ export class AnswerReader {
     return bytes
   }
 
+  /** Copied, because whoever takes a message keeps what he likes. */
   #pass(bytes: Buffer, from: number, to: number): void {
-    if (from < to) this.#next(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to))
+    if (from < to) this.#next(Buffer.from(bytes.subarray(from, to)))
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Where the columns of one row begin in bytes that nobody overwrites. Each is a length of four bytes, -1 for a null,
- * and so many bytes of text. https://www.postgresql.org/docs/current/protocol-message-formats.html, DataRow
+ * Where the columns of one row begin in bytes that hold until it returns. Each is a length of four bytes, -1 for a
+ * null, and so many bytes of text. https://www.postgresql.org/docs/current/protocol-message-formats.html, DataRow
  */
 export type TakeRow = (bytes: Buffer, at: number) => void
 
