@@ -63,6 +63,10 @@ describe.each(layers)('tenants $name', ({ options, isPooled }) => {
     expect(pages.flatMap((page) => idsOf(page.map(({ item }) => item)))).toEqual(own)
     expect(pages[0]?.[0]?.highlights.title).toBe('red <mark>planet</mark>')
     await expect(search.find({ query: 'planets' })).rejects.toMatchObject({ code: 'DB_TENANT_MISSING' })
+    // Matches of others are not even read.
+    const before = db.metrics().queries.total
+    await asA(() => search.find({ query: 'planets', take: 3 }))
+    expect(db.metrics().queries.total - before).toBe(3)
     expect(await asSystem('all of them', () => search.find({ query: 'planets', take: 100 }))).toHaveLength(
       100,
     )

@@ -5,11 +5,12 @@ import { identifier } from '../identifier.ts'
 import { byPrimaryKey } from '../row-key.ts'
 import { tableOf } from '../table.ts'
 import { isText } from './column.ts'
+import type { Condition } from './conditions.ts'
 
 /** What the column's index knows. */
 export interface Index {
-  /** Ids by rank, as texts of the columns of the key: the first ones behind a match. */
-  matches(query: Words, behind: Match | undefined, limit: number): Promise<readonly Match[]>
+  /** Ids by rank, as texts of the columns of the key. */
+  matches(query: Words, wanted: Wanted): Promise<readonly Match[]>
   /** The marked passages of these rows, in the order of `keys`. */
   highlights(
     query: Words,
@@ -21,6 +22,14 @@ export interface Index {
 export interface Words {
   readonly query: string
   readonly language?: string | undefined
+}
+
+/** Which of the rows that hold the words. */
+export interface Wanted {
+  readonly conditions: readonly Condition[]
+  /** The match behind which to begin. */
+  readonly behind: Match | undefined
+  readonly limit: number
 }
 
 /** One row that holds the words. */
@@ -90,12 +99,17 @@ export function createIndex(
       })
 
   return {
-    async matches(query, behind, limit) {
+    async matches(query, { conditions, behind, limit }) {
+      const values: unknown[] = [limit, ...(behind ? [behind.rank, ...behind.key] : [])]
+      const further = conditions.map(({ column: name, text }) =>
+        text === null ? `t.${identifier(name)} IS NULL` : `t.${identifier(name)} = $${values.push(text) + 2}`,
+      )
+      const all = [`${vector} @@ q`, ...(behind ? [isBehind] : []), ...further]
       const rows = await ask(
         `SELECT ${names}, ${rank} AS rank FROM ${table} AS t, ${words} AS q
-         WHERE ${vector} @@ q${behind ? ` AND ${isBehind}` : ''} ORDER BY rank DESC, ${keys.join(', ')} LIMIT $3`,
+         WHERE ${all.join(' AND ')} ORDER BY rank DESC, ${keys.join(', ')} LIMIT $3`,
         query,
-        [limit, ...(behind ? [behind.rank, ...behind.key] : [])],
+        values,
       )
       return rows.map((row) => ({ key: keys.map((_, at) => String(row[`k${at}`])), rank: Number(row.rank) }))
     },

@@ -1,6 +1,7 @@
 import type { Access } from '../access.ts'
 import { byChunks, byPrimaryKey, idOfRow, textOfRow, valueOfText, whereIds } from '../row-key.ts'
 import { finder } from '../rows.ts'
+import { conditionsOf } from './conditions.ts'
 import type { Index, Match, Words } from './matches.ts'
 
 type Row = Readonly<Record<string, unknown>>
@@ -28,13 +29,14 @@ const largestBatch = 5_000
  */
 export async function searchRows(search: Search): Promise<object[]> {
   const { index, skip, take } = search
-  const isFiltered = Reflect.get(search.options, 'where') !== undefined
+  const where = Reflect.get(search.options, 'where') as object | undefined
+  const conditions = await conditionsOf(search.access, where)
   const hits: Hit[] = []
   let toSkip = skip
-  let size = Math.min(largestBatch, (skip + take) * (isFiltered ? 4 : 1))
+  let size = Math.min(largestBatch, (skip + take) * (where === undefined ? 1 : 4))
   let last: Match | undefined
   do {
-    const matches = await index.matches(search, last, size)
+    const matches = await index.matches(search, { conditions, behind: last, limit: size })
     last = matches.length < size ? undefined : matches.at(-1)
     size = Math.min(largestBatch, size * 4)
     // Of those that are not wanted nothing is read but whether they are there.

@@ -14,7 +14,7 @@ const modes: Readonly<Record<LockMode, string>> = {
 const waits: Readonly<Record<LockWait, string>> = { wait: '', fail: ' NOWAIT', skip: ' SKIP LOCKED' }
 
 /**
- * Locks rows and returns the places of those that are locked, in order. Where waiting is possible, in the order of
+ * Locks rows and returns the places of those that are locked, in order. Where waiting is possible, in an order of
  * their keys, so that two who lock the same ones don't wait for each other in a circle; else in the order of `ids`,
  * and no more than `limit`.
  */
@@ -40,19 +40,22 @@ export async function lockRows(
     const field = modelMetadata.fields[name]
     return { name: field?.column ?? name, toText: field ? textOf(field, metadata) : String }
   })
-  const wanted = ids.map((id) => {
+  const records = ids.map((id) => {
     const values = valuesOfId(id, key)
-    return Object.fromEntries(columns.map(({ name, toText }, index) => [name, toText(values[index]) ?? null]))
+    return JSON.stringify(
+      Object.fromEntries(columns.map(({ name, toText }, index) => [name, toText(values[index]) ?? null])),
+    )
   })
+  const places = records.map((_, place) => place)
+  if (wait !== 'skip') places.sort((a, b) => ((records[a] ?? '') < (records[b] ?? '') ? -1 : 1))
   const table = tableOf(modelMetadata, database)
   const names = columns.map(({ name }) => identifier(name))
   // A record of the table gives each value the type of its column, so that an index on the key serves.
   const rows = await database.sql.query<{ n: number }>(
     `SELECT u.ordinality::int AS n FROM jsonb_populate_recordset(NULL::${table}, $1::jsonb) WITH ORDINALITY AS u
      JOIN ${table} AS t ON ${names.map((name) => `t.${name} = u.${name}`).join(' AND ')}
-     ORDER BY ${wait === 'skip' ? 'u.ordinality' : names.map((name) => `t.${name}`).join(', ')}
-     LIMIT $2 ${modes[mode]} OF t${waits[wait]}`,
-    [JSON.stringify(wanted), limit],
+     ORDER BY u.ordinality LIMIT $2 ${modes[mode]} OF t${waits[wait]}`,
+    [`[${places.map((place) => records[place]).join()}]`, limit],
   )
-  return rows.map(({ n }) => n - 1).sort((a, b) => a - b)
+  return rows.map(({ n }) => places[n - 1] ?? 0).sort((a, b) => a - b)
 }
