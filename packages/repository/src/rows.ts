@@ -1,4 +1,5 @@
 import type { Access } from './access.ts'
+import type { Binding } from './binding.ts'
 import { checkStored } from './stored.ts'
 
 type Row = Readonly<Record<string, unknown>>
@@ -12,13 +13,14 @@ export interface Finder {
 }
 
 /** Fields that the `omit` of a client leaves out of every row; only rows tell. */
-const leftOut = new WeakMap<Access, Set<string>>()
+const leftOut = new WeakMap<Binding, ReadonlySet<string>>()
 
 /** The rows that the options choose, with `fields` in them. */
 export function finder(access: Access, options: object, fields: readonly string[]): Finder {
   checkStored(access, fields)
   const { where, ...selection } = access.args(options) as Args
-  let { args, added } = withFields(selection, fields, leftOut.get(access))
+  const { binding } = access
+  let { args, added } = withFields(selection, fields, leftOut.get(binding))
 
   function ask(conditions: readonly object[], orderBy: readonly object[], take: number): Promise<unknown> {
     const all = [...(where === undefined ? [] : [where as object]), ...conditions]
@@ -37,8 +39,9 @@ export function finder(access: Access, options: object, fields: readonly string[
       const [row] = rows
       const missing = row === undefined ? [] : fields.filter((field) => row[field] === undefined)
       if (missing.length === 0) return rows
-      leftOut.set(access, new Set([...(leftOut.get(access) ?? []), ...missing]))
-      ;({ args, added } = withFields(selection, fields, leftOut.get(access)))
+      const omitted = new Set([...(leftOut.get(binding) ?? []), ...missing])
+      leftOut.set(binding, omitted)
+      ;({ args, added } = withFields(selection, fields, omitted))
       return (await ask(...wanted)) as readonly Row[]
     },
     toItems: (rows) => access.many(added.length === 0 ? rows : rows.map((row) => without(row, added))),

@@ -51,6 +51,8 @@ export async function types(): Promise<void> {
   expectTypeOf(found?.highlights).toEqualTypeOf<{ readonly title: string | null } | undefined>()
   // @ts-expect-error there is no such field
   fullText(films, { highlight: ['nothing'] })
+  // @ts-expect-error there are no words in a number
+  fullText(films, { highlight: ['priceCents'] })
   // @ts-expect-error a query is needed
   search.find({ select: { id: true } })
 }

@@ -140,6 +140,7 @@ describe('findByIds', () => {
     const snows = new BaseRepository(omitting, 'snow')
     const { items, missing } = await loading(snows).findByIds([2n, 1n, 3n])
     expect([items, missing]).toEqual([[{ v: 2 }, { v: 1 }], [3n]])
+    expect((await loading(snows.using(db)).findByIds([1n])).items).toEqual([{ id: 1n, v: 1 }])
     const taken = await omitting.transaction(() => locking(snows).take({ limit: 2, orderBy: { v: 'asc' } }))
     expect(taken).toEqual([{ v: 1 }, { v: 2 }])
     const page = await keyset(snows).page({ pageSize: 1 })

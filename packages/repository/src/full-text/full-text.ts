@@ -8,6 +8,10 @@ import { checkInteger } from '../window.ts'
 import { createIndex } from './matches.ts'
 import { searchRows } from './search.ts'
 
+/** The fields whose values are texts. */
+type TextField<C, M> = TextOf<Scalars<C, M>> & string
+type TextOf<S> = { [F in keyof S]: [NonNullable<S[F]>] extends [string] ? F : never }[keyof S]
+
 /** Where and how a repository's texts are searched. */
 export interface FullTextSetup<Field extends string> {
   /** The `tsvector` column, see `fullTextColumn`. Default `search`. */
@@ -73,7 +77,7 @@ export function fullText<
   M extends ModelName<C>,
   Mapping extends MapperLike | undefined,
   K extends UniqueKey<C, M>,
-  Field extends keyof Scalars<C, M> & string = never,
+  Field extends TextField<C, M> = never,
 >(
   repository: RepositoryLike<C, M, Mapping, K>,
   setup: FullTextSetup<Field> = {},
