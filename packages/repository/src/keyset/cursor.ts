@@ -3,14 +3,14 @@ import { RepositoryError } from '../errors.ts'
 import type { Column } from './column.ts'
 import { isKeyOf, type Position } from './position.ts'
 
-const version = 1
+const version = 2
 const seal = 16
 
 /** Turns places of lists into text and back. */
 export interface CursorCodec {
-  write(position: Position, fingerprint: Buffer): string
+  write(position: Position, fingerprint: string): string
   /** @throws RepositoryError DB_REPOSITORY_CURSOR for any text that `write` did not make for this list */
-  read(cursor: unknown, fingerprint: Buffer, columns: readonly Column[]): Position
+  read(cursor: unknown, fingerprint: string, columns: readonly Column[]): Position
 }
 
 /**
@@ -39,9 +39,9 @@ export function cursorCodec(secrets: readonly string[]): CursorCodec {
   }
 }
 
-function sealOf(key: string | undefined, body: Buffer, fingerprint: Buffer): Buffer {
+function sealOf(key: string | undefined, body: Buffer, fingerprint: string): Buffer {
   const hash = key === undefined ? createHash('sha256') : createHmac('sha256', key)
-  return hash.update(fingerprint).update(body).digest().subarray(0, seal)
+  return hash.update(fingerprint).update('\0').update(body).digest().subarray(0, seal)
 }
 
 function parse(text: string, columns: readonly Column[]): Position | undefined {
