@@ -9,7 +9,7 @@ export interface ListedGroup {
 }
 
 const exits =
-  'Exit codes: 0 done, 1 failed, 2 pending, different or with findings, 3 refused, 4 another runner is at work'
+  'Exit codes: 0 done, 1 failed, 2 pending, different or with findings, 3 refused, 4 another runner is at work, 130 interrupted'
 
 /** What `orgdb --help` says. */
 export function generalHelp(groups: readonly ListedGroup[], style: Style): string {

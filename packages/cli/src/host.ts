@@ -19,4 +19,6 @@ export const exitCodes = {
   refused: 3,
   /** Another runner is at work; later it may succeed. */
   busy: 4,
+  /** By Ctrl-C or a signal, in order. */
+  interrupted: 130,
 } as const

@@ -2,8 +2,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { isDbError } from '@org/db-core'
 import type { CommandGroup } from '@org/db-core/commands'
 import type { OrgdbConfig } from './config.ts'
+import { problemsOf } from './config-problems.ts'
 import { UsageError } from './usage-error.ts'
 
 const names = ['orgdb.config.ts', 'orgdb.config.mts', 'orgdb.config.mjs', 'orgdb.config.js']
@@ -20,13 +22,41 @@ function configFile(cwd: string, given: string | undefined): string | undefined 
 export async function loadConfig(cwd: string, given: string | undefined): Promise<OrgdbConfig> {
   const path = configFile(cwd, given)
   if (path === undefined) return {}
-  const loaded = await importModule(path, cwd)
+  const loaded = await importModule(path, cwd).catch((error: unknown) => {
+    throw isOwnError(error) ? error : unreadable(path, error)
+  })
   const config = defaultOf(defaultOf(loaded))
   if (typeof config !== 'object' || config === null) {
     throw new UsageError(`${path} has no default export: export default defineConfig({ … })`)
   }
+  const problems = problemsOf(config)
+  if (problems.length > 0) throw new UsageError([`${path} is wrong:`, ...problems].join('\n  '))
   return config
 }
+
+/** What says for itself what is wrong, such as a database configuration that is made there. */
+function isOwnError(error: unknown): boolean {
+  return error instanceof UsageError || isDbError(error)
+}
+
+/** The user's own file is broken: where, but not by which way we came there. */
+function unreadable(path: string, error: unknown): UsageError {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  const lines = error instanceof Error ? (error.stack ?? '').split('\n') : []
+  // A syntax error has its place in front of its message; others have it in the first line of the user's own code.
+  const place =
+    lines[0]?.includes(pathToFileURL(path).href) || lines[0]?.startsWith(path)
+      ? lines[0]
+      : lines
+          .find((line) => line.includes('file:') && !line.includes('/node_modules/') && !isOurs(line))
+          ?.trim()
+  return new UsageError(`${path} can't be loaded: ${text}${place === undefined ? '' : `\n  ${place}`}`, {
+    cause: error,
+  })
+}
+
+const ours = new URL('.', import.meta.url).href
+const isOurs = (line: string): boolean => line.includes(ours) || line.includes('/orgdb.mjs')
 
 async function importModule(path: string, cwd: string): Promise<unknown> {
   const url = pathToFileURL(path).href
@@ -90,14 +120,19 @@ export interface Contributor {
   load(): Promise<CommandGroup | undefined>
 }
 
+function dependenciesOf(manifest: string): Readonly<Record<string, object>> {
+  try {
+    return JSON.parse(readFileSync(manifest, 'utf8')) as Record<string, object>
+  } catch (cause) {
+    throw new UsageError(`${manifest} is no JSON`, { cause })
+  }
+}
+
 /** Packages of this family that the project depends on and that offer commands without being told anything. */
 export function contributors(cwd: string): readonly Contributor[] {
   const manifest = join(cwd, 'package.json')
   if (!existsSync(manifest)) return []
-  const { dependencies, devDependencies } = JSON.parse(readFileSync(manifest, 'utf8')) as Record<
-    string,
-    object
-  >
+  const { dependencies, devDependencies } = dependenciesOf(manifest)
   const require = createRequire(manifest)
   return Object.keys({ ...dependencies, ...devDependencies })
     .filter((name) => name.startsWith('@org/db-') && name !== '@org/db-core')

@@ -26,8 +26,8 @@ export function databaseName(input: DatabaseConfigInput): string {
   return decodeURIComponent(new URL(directUrl ?? url).pathname.slice(1))
 }
 
-/** Connects to `directUrl`, else to `url`. Failures are classified. */
-export async function openSql(input: DatabaseConfigInput): Promise<OpenSql> {
+/** Connects to `directUrl`, else to `url`. Failures are classified. When `signal` aborts the connection is cut. */
+export async function openSql(input: DatabaseConfigInput, signal?: AbortSignal): Promise<OpenSql> {
   const config = reachable(input)
   const { ssl } = config
   const client = new pg.Client({
@@ -47,7 +47,11 @@ export async function openSql(input: DatabaseConfigInput): Promise<OpenSql> {
   })
   // The failure reaches the caller through the query it broke, or the next one.
   client.on('error', () => undefined)
+  // The server ends what it does for a connection that is gone; one that does not answer must not hold us up.
+  const cut = (): void => streamOf(client).destroy()
+  signal?.addEventListener('abort', cut)
   try {
+    signal?.throwIfAborted()
     await client.connect()
   } catch (error) {
     throw classify(error) ?? error
@@ -82,6 +86,14 @@ export async function openSql(input: DatabaseConfigInput): Promise<OpenSql> {
         }
       },
     },
-    close: () => client.end(),
+    async close() {
+      signal?.removeEventListener('abort', cut)
+      if (!signal?.aborted) await client.end()
+    },
   }
+}
+
+function streamOf(client: pg.Client): { destroy(): void } {
+  return (client as unknown as { readonly connection: { readonly stream: { destroy(): void } } }).connection
+    .stream
 }

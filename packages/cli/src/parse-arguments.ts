@@ -12,6 +12,7 @@ export const globals: Readonly<Record<string, CommandOption>> = {
   confirm: { type: 'string', description: 'the name of the database, where data will be lost' },
   yes: { type: 'boolean', description: 'instead of --confirm, in development and testing' },
   help: { type: 'boolean', description: 'explains the command' },
+  version: { type: 'boolean', description: 'which orgdb this is' },
 }
 
 /** The options that every command has, read. */
@@ -24,6 +25,7 @@ export interface Globals {
   readonly confirm?: string
   readonly yes?: boolean
   readonly help?: boolean
+  readonly version?: boolean
 }
 
 /** A command line of which only the beginning is understood: the words before its options are known. */
@@ -51,10 +53,10 @@ export function readCall(
   { group, command }: { readonly group: string; readonly command: Command },
 ): Pick<CommandCall, 'arguments' | 'options' | 'rest'> & { readonly globals: Globals } {
   const own = command.options ?? {}
-  const { values, positionals } = parsed(argv, { ...own, ...globals })
+  const whole = `orgdb ${group}${command.name && ` ${command.name}`}`
+  const { values, positionals } = parsed(argv, { ...own, ...globals }, whole)
   const words = positionals.slice(command.name === '' ? 1 : 2)
   const named: Record<string, string> = {}
-  const whole = `orgdb ${group}${command.name && ` ${command.name}`}`
   for (const name of command.arguments ?? []) {
     if (name.endsWith('…')) break
     const word = words.shift()
@@ -81,13 +83,24 @@ function toValue(name: string, given: string | readonly string[], { type }: Comm
   return Array.isArray(given) ? (given as readonly string[]).map(toNumber) : toNumber(given as string)
 }
 
-function parsed(argv: readonly string[], options: Readonly<Record<string, CommandOption>>) {
+function parsed(argv: readonly string[], options: Readonly<Record<string, CommandOption>>, whole: string) {
   // What stands behind `--` belongs to a program that a command starts.
   try {
     return parseArgs({ args: [...argv], options: toOptions(options), allowPositionals: true })
   } catch (error) {
-    throw new UsageError(error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error))
+    throw new UsageError(messageOf(error, whole))
   }
+}
+
+/** Node's own advice is about its parser; who types wants to know about the command. */
+function messageOf(error: unknown, whole: string): string {
+  const { code, message } = error as { readonly code?: string; readonly message: string }
+  const option = /'(-[^' ]*)[^']*'/.exec(message)?.[1] ?? ''
+  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION')
+    return `${whole} has no option ${option}; ${whole} --help lists them`
+  if (message.includes('ambiguous'))
+    return `${option} needs a value; one that begins with a dash: ${option}=-1`
+  return (message.split('\n')[0] ?? '').replace(/^Option /, '')
 }
 
 function toOptions(options: Readonly<Record<string, CommandOption>>) {
@@ -98,6 +111,7 @@ function toOptions(options: Readonly<Record<string, CommandOption>>) {
         type: type === 'boolean' ? ('boolean' as const) : ('string' as const),
         multiple,
         ...(name === 'help' && { short: 'h' }),
+        ...(name === 'version' && { short: 'v' }),
       },
     ]),
   )

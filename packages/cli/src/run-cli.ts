@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { type CliHost, exitCodes } from './host.ts'
 import { type Globals, readWords } from './parse-arguments.ts'
 import { RefusedError, UsageError } from './usage-error.ts'
@@ -8,6 +9,10 @@ export async function runCli(argv: readonly string[], host: CliHost): Promise<nu
   try {
     const words = readWords(argv)
     globals = words.globals
+    if (globals.version) {
+      host.stdout.write(`${version()}\n`)
+      return exitCodes.done
+    }
     if (words.group === undefined || (words.group === 'help' && words.command === undefined)) {
       // Nothing but the help is loaded for it.
       const { explain } = await import('./explain.ts')
@@ -23,10 +28,16 @@ export async function runCli(argv: readonly string[], host: CliHost): Promise<nu
   }
 }
 
+function version(): string {
+  const manifest: unknown = createRequire(import.meta.url)('../package.json')
+  return (manifest as { readonly version: string }).version
+}
+
 const refusals =
   /^DB_(?:MIGRATIONS_(?:REFUSED|ZERO_DOWNTIME|POOLER|NOT_EMPTY|EDITED|FAILED|ROLLBACK_MISSING|ROLLBACK_UNFINISHED)|SEED_REFUSED|ENVIRONMENT_MISMATCH)$/
 
 async function report(error: unknown, { json = false, plain }: Globals, host: CliHost): Promise<number> {
+  if (host.signal?.aborted) return interrupted(json, host)
   const { isDbError } = await import('@org/db-core')
   const isOwn = error instanceof UsageError || error instanceof RefusedError
   if (!isDbError(error) && !isOwn) return unexpected(error, json, host)
@@ -41,6 +52,14 @@ async function report(error: unknown, { json = false, plain }: Globals, host: Cl
   }
   if (code === 'DB_MIGRATIONS_LOCKED') return exitCodes.busy
   return code === 'REFUSED' || refusals.test(code) ? exitCodes.refused : exitCodes.failed
+}
+
+/** Whatever it failed with, it failed because somebody wanted it to end. */
+function interrupted(json: boolean, host: CliHost): number {
+  const message = 'Interrupted'
+  if (json) host.stdout.write(`${JSON.stringify({ error: { code: 'INTERRUPTED', message } })}\n`)
+  else host.stderr.write(`${message}\n`)
+  return exitCodes.interrupted
 }
 
 /** A mistake of ours or of a command's: its own message is for people only, programs hear that it was one. */

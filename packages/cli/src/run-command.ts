@@ -46,7 +46,7 @@ async function answerOf(argv: readonly string[], { group, command, host }: Found
   const environment = config.environment ?? 'development'
   let opened: Promise<OpenSql> | undefined
   const open = async (): Promise<OpenSql['sql']> => {
-    opened ??= openSql(config)
+    opened ??= openSql(config, host.signal)
     return (await opened).sql
   }
   try {

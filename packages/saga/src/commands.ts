@@ -2,7 +2,8 @@ import type { CommandAnswer, CommandCall, CommandGroup } from '@org/db-core/comm
 import { createDefinitions } from './definitions.ts'
 import { SagaError } from './errors.ts'
 import { createOperator, type SagaOperator, type SagaSummary } from './operator.ts'
-import type { SagaState } from './saga-state.ts'
+import { isSagaState, type SagaState, sagaStates } from './saga-state.ts'
+import { named } from './tables.ts'
 import { channel } from './wake-ups.ts'
 
 type Run = (operator: SagaOperator, call: CommandCall) => Promise<CommandAnswer>
@@ -18,7 +19,9 @@ const withOperator =
       createDefinitions([]),
       (id) => changed.push(id),
     )
-    const answer = await run(operator, call)
+    const answer = await run(operator, call).catch((error: unknown) => {
+      throw named(error)
+    })
     if (changed.length > 0)
       await sql.query('SELECT pg_notify($1, id) FROM unnest($2::text[]) AS id', [channel, changed])
     return answer
@@ -43,6 +46,17 @@ function jsonOf(call: CommandCall, name: string): unknown {
 }
 
 const stuck: ReadonlySet<SagaState> = new Set(['suspended', 'dead', 'compensation_failed'])
+
+/** @throws SagaError DB_SAGA_OPTIONS */
+function statesOf(given: readonly string[]): readonly SagaState[] {
+  const wrong = given.find((state) => state !== 'stuck' && !isSagaState(state))
+  if (wrong !== undefined)
+    throw new SagaError(
+      'DB_SAGA_OPTIONS',
+      `There is no state ${wrong}; there are stuck, ${sagaStates.join(', ')}`,
+    )
+  return given.flatMap((state) => (state === 'stuck' ? [...stuck] : isSagaState(state) ? [state] : []))
+}
 
 const rowOf = ({ state, id, name, step, error, updatedAt }: SagaSummary): readonly string[] => [
   state,
@@ -74,8 +88,7 @@ export const commands: CommandGroup = {
       },
       run: withOperator(async (operator, call) => {
         const name = textOf(call, 'name')
-        const given = (call.options.state ?? []) as readonly string[]
-        const states = given.flatMap((state) => (state === 'stuck' ? [...stuck] : [state as SagaState]))
+        const states = statesOf((call.options.state ?? []) as readonly string[])
         const { limit } = call.options
         const sagas = await operator.list({
           ...(name !== undefined && { name }),

@@ -21,6 +21,7 @@ import { createSchedules, type Schedule } from './schedules.ts'
 import { createServerClock } from './server-clock.ts'
 import { createStarter, type StartOptions } from './start.ts'
 import { throughJson } from './stored-value.ts'
+import { withNamedTables } from './tables.ts'
 import { undoChild } from './undo-child.ts'
 import { createUpkeep } from './upkeep.ts'
 import { createWakeUps } from './wake-ups.ts'
@@ -88,6 +89,7 @@ export function createSagas(options: SagasOptions): Sagas {
   const outside = createOutside()
   const clock = createServerClock()
   let host: InterceptorHost | undefined
+  let named: SqlClient | undefined
   let worker: InnerWorker | undefined
 
   function attached(): InterceptorHost {
@@ -97,7 +99,7 @@ export function createSagas(options: SagasOptions): Sagas {
       'These sagas were not handed to createDatabase({ use: [...] })',
     )
   }
-  const sql = (): SqlClient => attached().sql
+  const sql = (): SqlClient => named ?? attached().sql
   const writer = createWriter({ sql, events, feed, outside, births: false, owner })
   // Apart, because the start of an id that an open transaction is about to start waits for that one's end.
   const births = createWriter({ sql, events, feed, outside, births: true, owner })
@@ -183,6 +185,7 @@ export function createSagas(options: SagasOptions): Sagas {
     stage: 'audit',
     attach(given) {
       host = given
+      named = withNamedTables(given.sql)
       given.onClosing(async (options) => {
         await worker?.close(options)
       })

@@ -9,6 +9,8 @@ export type SagaErrorCode =
   | 'DB_SAGA_OPTIONS'
   /** The sagas were used before they were handed to `createDatabase({ use: [sagas] })`. */
   | 'DB_SAGA_NOT_ATTACHED'
+  /** The sagas' tables are not there, or older than this package: run `installSchema(db.sql, [sagaSchema])`. */
+  | 'DB_SAGA_SCHEMA'
   /** No definition of that name and version was given. */
   | 'DB_SAGA_UNKNOWN'
   /** There is no saga, or no step, of that id or name. */

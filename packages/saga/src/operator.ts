@@ -170,6 +170,8 @@ export function createOperator(
 
   return {
     async list({ name, states, attributes, limit = 100, before } = {}) {
+      if (!(Number.isInteger(limit) && limit > 0))
+        throw new SagaError('DB_SAGA_OPTIONS', 'limit must be a whole number from 1 on')
       return sql().query<SagaSummary>(
         `SELECT ${summary} FROM orgdb.saga
          WHERE ($1::text IS NULL OR name = $1) AND ($2::text[] IS NULL OR state = ANY ($2)) AND ($3::jsonb IS NULL OR attributes @> $3)

@@ -1,4 +1,5 @@
 import type { CommandAnswer, CommandCall } from '@org/db-core/commands'
+import { testDatabase } from '@org/db-testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { commands } from '../src/commands.ts'
 import { defineSaga, SagaFailure } from '../src/index.ts'
@@ -86,5 +87,29 @@ describe('orgdb saga', () => {
     await expect(saga('fork', { ID: 's1', 'NEW-ID': 's9' })).rejects.toMatchObject({
       code: 'DB_SAGA_OPTIONS',
     })
+  })
+
+  it('knows which states there are', async () => {
+    await expect(saga('list', {}, { state: ['finished'] })).rejects.toMatchObject({
+      code: 'DB_SAGA_OPTIONS',
+      message: expect.stringContaining('stuck, pending, running'),
+    })
+    await expect(saga('list', {}, { limit: -1 })).rejects.toMatchObject({ code: 'DB_SAGA_OPTIONS' })
+  })
+})
+
+describe('without the tables', () => {
+  it('everything says how to make them', async () => {
+    await using database = await testDatabase({ name: 'saga-empty', setup: 'SELECT 1' })
+    const { db, sagas } = world.other({ definitions: [order] }, { url: database.url })
+    const schema = { code: 'DB_SAGA_SCHEMA', message: expect.stringContaining('installSchema') }
+    await expect(sagas.worker().start()).rejects.toMatchObject(schema)
+    await expect(sagas.start(order, { n: 1 })).rejects.toMatchObject(schema)
+    await expect(db.transaction(() => sagas.start(order, { n: 1 }))).rejects.toMatchObject(schema)
+    await expect(sagas.list()).rejects.toMatchObject(schema)
+    const command = commands.commands.find(({ name }) => name === 'list')
+    const call = { arguments: {}, rest: [], options: {}, sql: async () => db.sql } as unknown as CommandCall
+    await expect(command?.run(call)).rejects.toMatchObject(schema)
+    await db.close()
   })
 })

@@ -4,7 +4,7 @@ import { SeedError } from './errors.ts'
 import { type LedgerEntry, readLedger, seedSchema } from './ledger.ts'
 import type { LoadMode } from './load/table-load.ts'
 import { inOrder } from './order.ts'
-import { runSeeder } from './run-seeder.ts'
+import { checkNumbers, runSeeder } from './run-seeder.ts'
 import { reportOf, type SeedReport, type SeedResult } from './seed-result.ts'
 import { withMetadata } from './seed-work.ts'
 import type { BaseSeeder, SeederOptions } from './seeder.ts'
@@ -56,6 +56,7 @@ interface Turn<Db extends SeedDatabase> {
 export function createSeeds<Db extends SeedDatabase>(options: SeedsOptions<Db>): Seeds {
   const { db, organisations = [] } = options
   const seeders = inOrder(options.seeders)
+  checkNumbers(options)
   withMetadata(databaseOf(db))
   for (const { name, tier, environments } of seeders) {
     if (tier === 'demo' && environments?.includes('production')) {

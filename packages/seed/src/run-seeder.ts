@@ -53,6 +53,7 @@ async function attempt<Db extends SeedDatabase>(
   mode: LoadMode,
 ): Promise<Outcome> {
   const { db, organisation, timeoutMs = 3_600_000 } = options
+  checkNumbers(options)
   const { environment } = db.config
   if (seeder.tier === 'organisations' && organisation === undefined) {
     throw new SeedError('DB_SEED_OPTIONS', `The seeder ${seeder.name} needs an organisation`)
@@ -68,7 +69,22 @@ async function attempt<Db extends SeedDatabase>(
   const inTransaction = (): Promise<Outcome> =>
     db.transaction(() => runOnce(seeder, options, { mode, database, environment }), { timeoutMs })
   const run = mode === 'validate' ? () => takenBack(inTransaction) : inTransaction
-  return organisation === undefined ? run() : db.run({ tenant: organisation }, run)
+  const { signal } = options
+  // What the server is at work on ends with it, too.
+  const context = { ...(organisation !== undefined && { tenant: organisation }), ...(signal && { signal }) }
+  return Object.keys(context).length === 0 ? run() : db.run(context, run)
+}
+
+/** @throws SeedError `DB_SEED_OPTIONS` */
+export function checkNumbers({
+  scale,
+  timeoutMs,
+}: Pick<SeederOptions<unknown>, 'scale' | 'timeoutMs'>): void {
+  for (const [name, value] of Object.entries({ scale, timeoutMs })) {
+    if (value !== undefined && !(value > 0 && Number.isFinite(value))) {
+      throw new SeedError('DB_SEED_OPTIONS', `${name} must be a number greater than 0`)
+    }
+  }
 }
 
 interface Run {
@@ -101,8 +117,7 @@ async function runOnce<Db extends SeedDatabase>(
   })
   await seeder.load(running.work)
   const problems = mode === 'validate' ? await seeder.check(running.work) : []
-  // What refers to others goes before them.
-  if (mode === 'clean') for (const load of running.loads.toReversed()) await load.deleteAll()
+  if (mode === 'clean') await cleanAll(running.loads)
   const tables = running.loads.map(({ count }) => count)
   if (mode === 'clean') await forget(sql, key)
   if (mode === 'seed') {
@@ -115,6 +130,14 @@ async function runOnce<Db extends SeedDatabase>(
   }
   if (mode === 'validate') throw new Validated({ tables, problems: [...found(tables), ...problems] })
   return { tables }
+}
+
+/** What refers to others goes before them; a table that rows were put into twice counts where it was first. */
+async function cleanAll(loads: RunningWork<unknown>['loads']): Promise<void> {
+  const tables = [...new Set(loads.map(({ table }) => table))]
+  for (const table of tables.toReversed()) {
+    for (const load of loads) if (load.table === table) await load.deleteAll()
+  }
 }
 
 /** Carries what was found out of the transaction, which is taken back by it, with its temporary tables. */

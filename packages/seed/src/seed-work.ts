@@ -97,19 +97,33 @@ export function createWork<Db>(setup: WorkSetup<Db>): RunningWork<Db> {
     const take = (each: object): Promise<void> | undefined => {
       row += 1
       const room = load.add(each)
-      if (room) {
-        signal?.throwIfAborted()
-        setup.onRows?.(load.count.model, load.rows)
-      }
+      if (room) setup.onRows?.(load.count.model, load.rows)
       return room ?? (row % breathRows === 0 ? breath() : undefined)
     }
-    if (Symbol.iterator in rows) {
-      for (const each of rows) {
-        const room = take(each)
-        if (room) await room
+    const takeAll = async (): Promise<void> => {
+      signal?.throwIfAborted()
+      if (Symbol.iterator in rows) {
+        for (const each of rows) {
+          const room = take(each)
+          if (!room) continue
+          await room
+          signal?.throwIfAborted()
+        }
+      } else {
+        for await (const each of rows) {
+          await take(each)
+          signal?.throwIfAborted()
+        }
       }
-    } else for await (const each of rows) await take(each)
-    await load.end()
+      await load.end()
+    }
+    try {
+      await takeAll()
+    } catch (error) {
+      // What is on its way is part of the transaction, which must not end before it.
+      await load.settled()
+      throw error
+    }
     setup.onRows?.(load.count.model, load.rows)
     return load.count
   }
@@ -124,12 +138,16 @@ export function createWork<Db>(setup: WorkSetup<Db>): RunningWork<Db> {
       column: columnOf(target, name),
       value,
     }))
-    const filter = conditions.map(({ column }, index) => `${column.sql} = $${index + 1}`).join(' AND ')
+    const given = conditions.filter(({ value }) => value !== null)
+    const filter = [
+      ...given.map(({ column }, index) => `${column.sql} = $${index + 1}`),
+      ...conditions.flatMap(({ column, value }) => (value === null ? [`${column.sql} IS NULL`] : [])),
+    ].join(' AND ')
     // Collations differ between machines.
     const order = by.map((name) => `${columnOf(target, name).sql}::text COLLATE "C"`).join(', ')
     const rows = await database.sql.query<{ value: unknown }>(
       `SELECT ${columnOf(target, field).sql} AS value FROM ${target.table}${filter && ` WHERE ${filter}`} ORDER BY ${order}`,
-      conditions.map(({ value }) => value),
+      given.map(({ value }) => value),
     )
     const values = rows.map(({ value }) => value)
     const typed = isBigInt(target, field) ? values.map((value) => BigInt(value as string)) : values

@@ -108,5 +108,9 @@ async function program(
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {
-  if (!signal.aborted) await once(signal, 'abort')
+  if (signal.aborted) return
+  // Neither a signal nor the servers keep a process from ending.
+  const hold = setInterval(() => undefined, 2 ** 30)
+  await once(signal, 'abort')
+  clearInterval(hold)
 }

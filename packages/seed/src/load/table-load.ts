@@ -1,6 +1,8 @@
 import { classify, type Operation, type SqlExecutor } from '@org/db-core'
 import { SeedError } from '../errors.ts'
 import { copyText } from './encode.ts'
+import { type MadeColumn, madeColumns, makeAnew } from './made-columns.ts'
+import { moveSequences } from './sequences.ts'
 import { type Column, columnOf, type Target } from './target.ts'
 import { TextBuffer } from './text-buffer.ts'
 
@@ -43,6 +45,8 @@ export class TableLoad {
   readonly #stage = `"orgdb_seed_${++tables}"`
   readonly #count = { created: 0, updated: 0, unchanged: 0, deleted: 0 }
   #columns: readonly Column[] | undefined
+  /** Columns that Prisma's client would fill, and rows don't give. */
+  #made: readonly MadeColumn[] = []
   /** Columns that tell when a row was written, and that rows don't give. */
   #stamps: readonly Column[] = []
   #stampText = ''
@@ -64,6 +68,11 @@ export class TableLoad {
     this.#target = target
     this.#options = options
     this.#key = key.map((field) => columnOf(target, field))
+  }
+
+  /** What it goes to, as SQL has it. */
+  get table(): string {
+    return this.#target.table
   }
 
   get count(): TableCount {
@@ -96,6 +105,13 @@ export class TableLoad {
     if (this.#batch.length > 0) await this.#passBatch()
     if (this.#waiting > 0) await this.#flush()
     await this.#copying
+    if (this.#options.mode === 'seed' && this.#count.created > 0)
+      await moveSequences(this.#target, this.#columns ?? [])
+  }
+
+  /** Resolves when nothing is on its way any more, however it ended. */
+  async settled(): Promise<void> {
+    await this.#copying?.catch(() => undefined)
   }
 
   async #passBatch(): Promise<void> {
@@ -157,7 +173,8 @@ export class TableLoad {
     const isClean = this.#options.mode === 'clean'
     this.#fields = new Set(Object.keys(first))
     const given = Object.keys(first).map((field) => columnOf(target, field))
-    const columns = isClean ? this.#key : given
+    if (this.#options.mode === 'seed') this.#made = madeColumns(target, this.#fields)
+    const columns = isClean ? this.#key : [...given, ...this.#made.map(({ column }) => column)]
     const now = [...target.columns.values()].filter(
       ({ name, field }) => field.isUpdatedAt && !(name in first),
     )
@@ -181,10 +198,11 @@ export class TableLoad {
   /** A row as COPY has it. */
   #line(row: Row, columns: readonly Column[]): string {
     const { key } = this.#options
+    const made = this.#madeOf(row)
     let text = ''
     let place = 0
     for (const column of columns) {
-      const encoded = column.encode(row[column.name])
+      const encoded = made.get(column) ?? column.encode(row[column.name])
       if (encoded === undefined) {
         throw this.#wrong(
           row[column.name] === undefined
@@ -200,6 +218,14 @@ export class TableLoad {
     return this.#isDirect ? `${text}${this.#stampText}\n` : `${text}\n`
   }
 
+  /** What follows from the row's key, so that it is the same on every machine. */
+  #madeOf(row: Row): ReadonlyMap<Column, string> {
+    if (this.#made.length === 0) return noneMade
+    const name = this.#key.map((column) => column.encode(row[column.name]) ?? '').join('\0')
+    const { name: model } = this.#target
+    return new Map(this.#made.map(({ column, make }) => [column, make(`${model}\0${column.name}\0${name}`)]))
+  }
+
   /** From the temporary table into the real one, which is not even touched where nothing differs. */
   async #merge(columns: readonly Column[], rows: number): Promise<void> {
     const { table, database } = this.#target
@@ -208,15 +234,23 @@ export class TableLoad {
     // As texts, because not every type can be compared; both sides are of one type, so equal values are equal texts.
     const differs = merge.map((column) => `t.${column}::text IS DISTINCT FROM s.${column}::text`).join(' OR ')
     const [first] = this.#key
-    const [found] = await sql.query<{ missing: number; different: number }>(
+    const keys = this.#key.map((column) => column.sql).join(', ')
+    const [found] = await sql.query<{ missing: number; different: number; keys: number }>(
       `SELECT (count(*) FILTER (WHERE t.${first?.sql} IS NULL))::int AS missing,
-              (count(*) FILTER (WHERE t.${first?.sql} IS NOT NULL AND (${differs || 'false'})))::int AS different
+              (count(*) FILTER (WHERE t.${first?.sql} IS NOT NULL AND (${differs || 'false'})))::int AS different,
+              (SELECT count(*) FROM (SELECT DISTINCT ${keys} FROM ${this.#stage}) k)::int AS keys
          FROM ${this.#stage} s LEFT JOIN ${table} t ON ${this.#matches()}`,
     )
     const { missing = 0, different = 0 } = found ?? {}
+    // Which of them was to hold would be left to chance, and each run would change the other's row.
+    if (found && found.keys < rows)
+      throw this.#wrong(`two rows have the same ${this.#options.key.join(', ')}`)
     if (this.#options.mode === 'seed') {
       if (different > 0) await this.#update(sql, merge, differs)
-      if (missing > 0) await this.#insert(sql, columns)
+      if (missing > 0) {
+        await makeAnew(this.#made, { sql, stage: this.#stage, table, matches: this.#matches() })
+        await this.#insert(sql, columns)
+      }
     }
     await sql.query(`TRUNCATE ${this.#stage}`)
     this.#count.created += missing
@@ -226,7 +260,8 @@ export class TableLoad {
 
   #mergedColumns(columns: readonly Column[]): readonly string[] {
     const { merge, key } = this.#options
-    const names = merge ?? columns.map(({ name }) => name).filter((name) => !key.includes(name))
+    const given = columns.map(({ name }) => name).filter((name) => this.#fields.has(name))
+    const names = merge ?? given.filter((name) => !key.includes(name))
     return names.map((name) => columnOf(this.#target, name).sql)
   }
 
@@ -270,6 +305,8 @@ export class TableLoad {
     return new SeedError('DB_SEED_ROW', `${this.#target.name}: ${what}`)
   }
 }
+
+const noneMade: ReadonlyMap<Column, string> = new Map()
 
 function rowsOf(operation: Operation, name: string): readonly Row[] {
   const { data, ...others } = operation.args as { readonly data?: unknown }

@@ -5,7 +5,12 @@ import { PrismaClient } from '@org/prisma'
 import { metadata } from '@org/prisma/metadata'
 
 const setup = async (): Promise<string> => {
-  const names = ['0001_init/migration.sql', '0003_tenant/migration.sql', '0004_types/migration.sql']
+  const names = [
+    '0001_init/migration.sql',
+    '0003_tenant/migration.sql',
+    '0004_types/migration.sql',
+    '0005_extras/migration.sql',
+  ]
   const read = (name: string): Promise<string> =>
     readFile(new URL(`../../../../prisma/migrations/${name}`, import.meta.url), 'utf8')
   return (await Promise.all(names.map(read))).join('\n')
