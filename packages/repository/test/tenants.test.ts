@@ -10,6 +10,7 @@ import { BaseRepository } from '../src/index.ts'
 import { keyset } from '../src/keyset/index.ts'
 import { loading } from '../src/loading/index.ts'
 import { locking } from '../src/locking/index.ts'
+import { sql } from '../src/sql/index.ts'
 import { allTables, openOn } from './support/all-tables.ts'
 
 const names = { setting: 'app.tenant', bypassSetting: 'app.bypass' }
@@ -104,5 +105,49 @@ describe.each(layers)('tenants $name', ({ options, isPooled }) => {
       [true, false],
       [false, true],
     ])
+  })
+})
+
+describe('tenants by schema', () => {
+  it('read, order by enums, lock and search in their own tables', async () => {
+    await using database = await allTables()
+    await using owner = openOn(database.url)
+    const { up } = fullTextColumn({ metadata, model: 'Reading', fields: { station: 'A' } })
+    for (const [tenant, labels] of [
+      ['a', "'wild', 'busy', 'calm'"],
+      ['b', "'calm', 'busy', 'wild'"],
+    ]) {
+      await owner.sql.query(`
+        CREATE SCHEMA ${tenant}; SET search_path = ${tenant}; CREATE TYPE mood AS ENUM (${labels});
+        CREATE TABLE reading (LIKE public.reading INCLUDING ALL);
+        ALTER TABLE reading ALTER COLUMN mood TYPE mood USING NULL; ${up};
+        INSERT INTO reading (id, code, station, mood, at)
+        SELECT n, gen_random_uuid(), 'planet of ${tenant}', (enum_range(NULL::mood))[n], now() FROM generate_series(1, 3) AS n;
+        RESET search_path`)
+    }
+    await using db = openOn(database.url, { tenantSchema: { of: (tenant) => tenant } })
+    const readings = new BaseRepository(db, 'reading')
+    const moods = { a: ['wild', 'busy', 'calm'], b: ['calm', 'busy', 'wild'] }
+    for (const tenant of ['a', 'b'] as const) {
+      await db.run({ tenant }, async () => {
+        const orderBy = { mood: 'asc' } as const
+        const first = await keyset(readings).page({ pageSize: 1, orderBy })
+        const rest = await keyset(readings).page({ orderBy, after: first.endCursor })
+        expect([...first.items, ...rest.items].map(({ mood }) => mood)).toEqual(moods[tenant])
+        const { query, table } = sql(readings)
+        expect(await query`SELECT DISTINCT station FROM ${table}`).toEqual([
+          { station: `planet of ${tenant}` },
+        ])
+        const [found] = await fullText(readings, { highlight: ['station'] }).find({ query: 'planets' })
+        expect(found?.highlights.station).toBe(`<mark>planet</mark> of ${tenant}`)
+        await db.transaction(async () => {
+          expect(await locking(readings).take({ limit: 5 })).toHaveLength(3)
+          const [lock] = await db.sql.query<{ n: number }>(
+            `SELECT count(*)::int AS n FROM pg_locks WHERE relation = '${tenant}.reading'::regclass AND mode = 'RowShareLock' AND pid = pg_backend_pid()`,
+          )
+          expect(lock?.n).toBe(1)
+        })
+      })
+    }
   })
 })
