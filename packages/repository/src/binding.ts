@@ -13,6 +13,7 @@ const actions = [
   'findUnique',
   'findUniqueOrThrow',
   'findFirst',
+  'findFirstOrThrow',
   'findMany',
   'count',
   'aggregate',

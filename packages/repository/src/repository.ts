@@ -114,6 +114,15 @@ export class BaseRepository<
     return access.one(await access.perform('findFirst', access.args(options)))
   }
 
+  /** The first row that the filter lets pass, in the given order. @throws DatabaseError DB_NOT_FOUND */
+  async findFirstOrThrow<A extends Unmapped<Mapping, FindFirstOptions<C, M>>>(
+    options?: Exact<A, Unmapped<Mapping, FindFirstOptions<C, M>>>,
+  ): Promise<Result<C, M, Mapping, A>> {
+    const access = this.#access
+    checkWindow(`${access.model}.findFirstOrThrow`, options)
+    return access.one(await access.perform('findFirstOrThrow', access.args(options)))
+  }
+
   /** The rows that the filter lets pass; all without one. As in Prisma, `undefined` in a filter is no filter. */
   async findMany<A extends Unmapped<Mapping, FindManyOptions<C, M>>>(
     options?: Exact<A, Unmapped<Mapping, FindManyOptions<C, M>>>,

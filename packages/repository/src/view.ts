@@ -26,6 +26,7 @@ const kinds: Readonly<Record<string, Operation['kind']>> = {
   findById: 'read',
   findByIdOrThrow: 'read',
   findFirst: 'read',
+  findFirstOrThrow: 'read',
   findMany: 'read',
   exists: 'read',
   count: 'read',

@@ -31,6 +31,7 @@ const users = new UserRepository()
 expectTypeOf(await users.findById(1)).toEqualTypeOf<User | null>()
 expectTypeOf(await users.findByIdOrThrow(1)).toEqualTypeOf<User>()
 expectTypeOf(await users.findMany()).toEqualTypeOf<User[]>()
+expectTypeOf(await users.findFirstOrThrow({ select: { id: true } })).toEqualTypeOf<{ id: number }>()
 expectTypeOf(await users.create({ email: 'a@b.c' })).toEqualTypeOf<User>()
 expectTypeOf(await users.delete(1, { select: { email: true } })).toEqualTypeOf<{ email: string }>()
 expectTypeOf(

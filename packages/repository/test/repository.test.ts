@@ -61,6 +61,11 @@ describe.each(Object.keys(kinds) as (keyof typeof kinds)[])('BaseRepository on %
     ])
     expect(await users.findMany({ take: 0 })).toEqual([])
     expect(await users.findFirst({ where, orderBy: { id: 'asc' }, skip: 1 })).toMatchObject({ email: 'a2' })
+    expect(await users.findFirstOrThrow({ where, orderBy: { id: 'desc' } })).toMatchObject({ email: 'a2' })
+    await expect(users.findFirstOrThrow({ where: { email: 'c' } })).rejects.toMatchObject({
+      code: 'DB_NOT_FOUND',
+      model: 'User',
+    })
     expect([await users.count(), await users.count(where)]).toEqual([3, 2])
     expect([await users.exists(where), await users.exists({ email: 'c' })]).toEqual([true, false])
   })
@@ -154,6 +159,7 @@ describe('BaseRepository', () => {
       await expect(users.findMany({ skip: value })).rejects.toMatchObject(expected)
       await expect(users.findMany({ take: value })).rejects.toMatchObject(expected)
       await expect(users.findFirst({ skip: value })).rejects.toMatchObject(expected)
+      await expect(users.findFirstOrThrow({ skip: value })).rejects.toMatchObject(expected)
     }
     await expect(users.exists(undefined as never)).rejects.toMatchObject({ code: 'DB_REPOSITORY_ARGUMENT' })
   })

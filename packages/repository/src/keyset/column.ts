@@ -72,7 +72,7 @@ const labelsOfEnum = `
   WHERE a.attrelid = to_regclass($1) AND a.attname = $2 ORDER BY e.enumsortorder`
 
 /** Databases of one schema may list their values differently, the schemas of tenants too. */
-const known = new WeakMap<DatabaseLike, Map<string, Promise<readonly unknown[]>>>()
+const known = new WeakMap<DatabaseLike, Map<string, readonly unknown[]>>()
 
 /**
  * The values of a `listed` column in the database's order. The schema's order of an enum is not to be trusted: what
@@ -91,16 +91,15 @@ export async function valuesOf(
       `${model.delegate}.${name} is an enum, whose order only the repository of a Database can look up`,
     )
   }
-  const own = known.get(database) ?? new Map<string, Promise<readonly unknown[]>>()
+  const own = known.get(database) ?? new Map<string, readonly unknown[]>()
   known.set(database, own)
   const table = tableOf(model, database)
   const place = JSON.stringify([table, field.column, database.isUnqualified && currentContext().tenant])
-  const reading = own.get(place) ?? readLabels(table, field, database)
-  own.set(place, reading)
   const names = metadata.enums[field.type] ?? []
-  const forget = (): boolean => own.delete(place)
-  reading.then((labels) => labels.length < names.length && forget(), forget)
-  const values = (await reading).map((label) => metadata.mappedEnums?.[field.type]?.[String(label)] ?? label)
+  const labels = own.get(place) ?? (await readLabels(table, field, database))
+  // Those that are still to be added would be left out of pages for ever.
+  if (labels.length >= names.length) own.set(place, labels)
+  const values = labels.map((label) => metadata.mappedEnums?.[field.type]?.[String(label)] ?? label)
   if (values.length > 0 && values.every((value) => names.includes(String(value)))) return values
   throw new RepositoryError(
     'DB_REPOSITORY_ARGUMENT',
