@@ -38,6 +38,15 @@ export type CreateData<C, M> = At<Args<C, M, 'create'>, 'data'>
 /** What Prisma changes a row by. */
 export type UpdateData<C, M> = At<Args<C, M, 'update'>, 'data'>
 
+/** What Prisma creates one of many rows from: columns alone. */
+export type CreateManyData<C, M> = Exclude<
+  NonNullable<At<Args<C, M, 'createMany'>, 'data'>>,
+  readonly unknown[]
+>
+
+/** What Prisma changes one of many rows by: columns alone. */
+export type UpdateManyData<C, M> = At<Args<C, M, 'updateMany'>, 'data'>
+
 /** Filter, order and window of a list, and what to return of each row. */
 export type FindManyOptions<C, M> = Without<Args<C, M, 'findMany'>, 'cursor'>
 

@@ -258,6 +258,25 @@ describe('updateMany and upsertMany', () => {
   })
 })
 
+describe('a failure', () => {
+  it('names model, action and fields, whatever way the rows went', async () => {
+    await db.$executeRaw`TRUNCATE users RESTART IDENTITY CASCADE`
+    const users = bulk(new BaseRepository<Database<PrismaClient>, 'user'>(db, 'user'))
+    await db.user.createMany({ data: [{ email: 'taken' }, { email: 'other' }] })
+    const violation = { code: 'DB_UNIQUE_VIOLATION', model: 'User', fields: ['email'] }
+    const rows = (count: number) => Array.from({ length: count }, (_, index) => ({ email: `e${index}` }))
+    for (const count of [1, 150]) {
+      for (const options of [{}, { returning: true }] as const) {
+        const work = users.createMany([...rows(count), { email: 'taken' }], options)
+        await expect(work).rejects.toMatchObject(violation)
+      }
+    }
+    const changes = [{ id: 2, data: { email: 'taken' } }]
+    await expect(users.updateMany(changes)).rejects.toMatchObject({ ...violation, action: 'updateMany' })
+    expect(await db.user.count()).toBe(2)
+  })
+})
+
 describe('with a tenant', () => {
   it('each row is kept within it', async () => {
     const scoped = open({ use: [tenancy({ shared })] })

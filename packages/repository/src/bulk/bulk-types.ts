@@ -1,5 +1,5 @@
-import type { Row } from '../client-types.ts'
-import type { CreateInput, Result, UpdateInput } from '../repository-types.ts'
+import type { CreateManyData, Row, UpdateManyData } from '../client-types.ts'
+import type { Result } from '../repository-types.ts'
 
 /** What every bulk method takes. */
 export interface BulkOptions {
@@ -49,6 +49,16 @@ export interface UpsertManyResult<T> {
   readonly rows: readonly { readonly row: T; readonly isNew: boolean }[]
 }
 
+/** A new row: the input of the mapper's `toCreate`, else Prisma's data without relations. */
+export type CreateRow<C, M, Mapping> = [Mapping] extends [{ toCreate?(input: infer Input): unknown }]
+  ? Input
+  : CreateManyData<C, M>
+
+/** New values of a row: the input of the mapper's `toUpdate`, else Prisma's data without relations. */
+export type UpdateRow<C, M, Mapping> = [Mapping] extends [{ toUpdate?(input: infer Input): unknown }]
+  ? Input
+  : UpdateManyData<C, M>
+
 /** Many rows at once, of one repository. */
 export interface Bulk<C, M extends string, Mapping, Where, I> {
   /**
@@ -56,15 +66,15 @@ export interface Bulk<C, M extends string, Mapping, Where, I> {
    * @throws RepositoryError DB_REPOSITORY_ARGUMENT for values that the fields can't have
    */
   createMany(
-    rows: readonly CreateInput<C, M, Mapping>[],
+    rows: readonly CreateRow<C, M, Mapping>[],
     options?: CreateManyOptions & { readonly returning?: false },
   ): Promise<{ readonly count: number }>
   createMany(
-    rows: readonly CreateInput<C, M, Mapping>[],
+    rows: readonly CreateRow<C, M, Mapping>[],
     options: CreateManyOptions & { readonly returning: true },
   ): Promise<Result<C, M, Mapping, unknown>[]>
   createMany(
-    rows: readonly CreateInput<C, M, Mapping>[],
+    rows: readonly CreateRow<C, M, Mapping>[],
     options: CreateManyOptions,
   ): Promise<{ readonly count: number } | Result<C, M, Mapping, unknown>[]>
   /**
@@ -73,7 +83,7 @@ export interface Bulk<C, M extends string, Mapping, Where, I> {
    * @throws RepositoryError DB_REPOSITORY_ARGUMENT for nested writes, arithmetic, and a row that is given twice
    */
   updateMany(
-    changes: readonly BulkChange<I, UpdateInput<C, M, Mapping>>[],
+    changes: readonly BulkChange<I, UpdateRow<C, M, Mapping>>[],
     options?: BulkOptions,
   ): Promise<UpdateManyResult<I>>
   /**
@@ -81,14 +91,14 @@ export interface Bulk<C, M extends string, Mapping, Where, I> {
    * @throws RepositoryError DB_REPOSITORY_ARGUMENT for a row that is given twice, or without its key
    */
   upsertMany(
-    rows: readonly CreateInput<C, M, Mapping>[],
+    rows: readonly CreateRow<C, M, Mapping>[],
     options?: UpsertManyOptions<keyof Row<C, M> & string>,
   ): Promise<UpsertManyResult<Result<C, M, Mapping, unknown>>>
   /**
    * Gives all rows that the filter lets pass the same values: a change of status. The hook `beforeUpdate` runs once,
    * without an id.
    */
-  setMany(where: Where, data: UpdateInput<C, M, Mapping>): Promise<{ readonly count: number }>
+  setMany(where: Where, data: UpdateRow<C, M, Mapping>): Promise<{ readonly count: number }>
   /** Deletes all rows that the filter lets pass. */
   deleteMany(where: Where): Promise<{ readonly count: number }>
 }

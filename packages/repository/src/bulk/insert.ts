@@ -72,15 +72,18 @@ async function insertGroup(
     for (const [index, { row }] of result.entries()) found[places[index] ?? index] = row
     return result.length
   }
+  // By `typedRows` without fields, since failures of `database.sql` would not be those of this model.
   if (!skipDuplicates) {
-    await database.sql.query(text, values)
+    await database.typedRows({ model: name, fields: [], text, values })
     return places.length
   }
-  const [row] = await database.sql.query<{ count: number }>(
-    `WITH stored AS (${text} RETURNING 1) SELECT count(*)::int AS count FROM stored`,
+  const [row] = await database.typedRows({
+    model: name,
+    fields: [],
+    text: `WITH stored AS (${text} RETURNING 1) SELECT count(*) FROM stored`,
     values,
-  )
-  return row?.count ?? 0
+  })
+  return Number(row?.others[0] ?? 0)
 }
 
 /** `INSERT INTO … SELECT …` of the rows, whose table is called `t`, and its parameters. */

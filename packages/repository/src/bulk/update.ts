@@ -108,16 +108,11 @@ async function updateGroup(
   const change = sets.length > 0 ? sets.join(', ') : `${columns[0]?.sql} = t.${columns[0]?.sql}`
   const text = `UPDATE ${table} AS t SET ${change} FROM (${source.sql}, ${source.place} AS place) AS u WHERE ${conditions.join(' AND ')} RETURNING `
   const { values } = source
-  if (!returning) {
-    const rows = await database.sql.query<{ place: number }>(`${text}u.place`, values)
-    for (const { place } of rows) results[places[place - 1] ?? 0] = true
-    return
-  }
-  const fields = [...target.columns.keys()]
+  const fields = returning ? [...target.columns.keys()] : []
   const found = await database.typedRows({
     model: name,
     fields,
-    text: `${text}${returningSql(target, 't.')}, u.place`,
+    text: `${text}${returning ? `${returningSql(target, 't.')}, ` : ''}u.place`,
     values,
   })
   for (const { row, others } of found) results[places[Number(others[0]) - 1] ?? 0] = row
