@@ -3,7 +3,7 @@ import { PrismaClient } from '@org/prisma'
 import { metadata } from '@org/prisma/metadata'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { BaseRepository } from '../src/index.ts'
-import { softDelete, trash } from '../src/soft-delete/index.ts'
+import { onlyDeleted, softDelete, trash } from '../src/soft-delete/index.ts'
 import { type Extras, type ExtrasDatabase, openExtras } from './support/extras.ts'
 
 let extras: Extras
@@ -63,6 +63,48 @@ describe('a relation that leads to a deleted row', () => {
     expect(await shown()).toEqual([null, null])
     await bare.person.update({ where: { id: 1 }, data: { deletedAt: null } })
     expect(await shown()).toEqual([['deletionId', 'id', 'name'], null])
+  })
+})
+
+describe('an upsert through a relation to one row', () => {
+  const upsert = { create: { name: 'New' }, update: { name: 'Changed' } }
+  const people = async () => (await bare.person.findMany({ orderBy: { id: 'asc' } })).map(({ name }) => name)
+  const editorOf = async (id: number) =>
+    (await db.document.findUniqueOrThrow({ where: { id }, include: { editor: true } })).editor?.name
+
+  it('creates where there is none, or none any more, and changes the one that is there', async () => {
+    const written = await db.document.update({
+      where: { id: 2 },
+      data: { title: 'by New', editor: { upsert } },
+      include: { editor: true },
+    })
+    expect(written).toMatchObject({ title: 'by New', editor: { name: 'New' } })
+    await db.document.upsert({
+      where: { id: 1 },
+      create: { title: 'none', folderId: 1 },
+      update: { editor: { upsert } },
+    })
+    expect(await people()).toEqual(['Changed', 'New'])
+    await bare.person.update({ where: { id: 1 }, data: { deletedAt: new Date(), name: 'Gone' } })
+    await db.transaction(() => db.document.update({ where: { id: 1 }, data: { editor: { upsert } } }))
+    expect(await people()).toEqual(['Gone', 'New', 'New'])
+    expect(await editorOf(1)).toBe('New')
+    await expect(
+      db.document.update({ where: { id: 99 }, data: { editor: { upsert } } }),
+    ).rejects.toMatchObject({ code: 'DB_NOT_FOUND' })
+    expect(await people()).toHaveLength(3)
+  })
+})
+
+describe('a deletion among deleted rows alone', () => {
+  it('deletes nothing', async () => {
+    await db.note.create({ data: { text: 'second', documentId: 1 } })
+    await db.note.delete({ where: { id: 1 } })
+    expect(await onlyDeleted(() => db.note.deleteMany())).toEqual({ count: 0 })
+    await expect(onlyDeleted(() => db.note.delete({ where: { id: 2 } }))).rejects.toMatchObject({
+      code: 'DB_NOT_FOUND',
+    })
+    expect(await db.note.count()).toBe(1)
   })
 })
 

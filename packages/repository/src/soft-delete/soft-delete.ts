@@ -29,6 +29,7 @@ import {
 import { type Mode, modeOf, runInMode } from './mode.ts'
 import { type SoftDeleteOptions, type SoftModel, softModels } from './models.ts'
 import { type RestoreArgs, restore } from './restoration.ts'
+import { settleUpserts, singleUpserts } from './single-upserts.ts'
 import { noteSoftened } from './softened.ts'
 
 /**
@@ -81,6 +82,12 @@ function intercept(operation: Operation, next: Next, to: Attached): Promise<unkn
   if (mode === 'restore' && action === 'update' && own) {
     return to.host.sql.transaction((sql) => restore(own, operation.args as RestoreArgs, { ...to, sql }))
   }
+  const names = mode === undefined ? singleUpserts(operation, model, to) : []
+  if (names.length > 0 && (!operation.inTransaction || databaseOf(to.client)?.inTransaction)) {
+    return to.host.sql.transaction(async () =>
+      perform(operation, await settleUpserts(operation, { model, names }, to), to),
+    )
+  }
   const deletion = deletionOf(context)
   const begun = deletion ?? newDeletion()
   const narrowed = narrow(operation, model, begun, mode, to)
@@ -106,12 +113,16 @@ function deleteWithDependents(operation: Operation, deletion: Deletion, to: Atta
     )
   }
   return to.host.sql.transaction(async () => {
-    const rows = delegateOf(to, to.metadata.models[model]?.delegate ?? '')
-    const perform = Reflect.get(rows, action) as (args: unknown) => Promise<unknown>
-    const result = await runInDeletion(deletion, () => perform(args))
+    const result = await runInDeletion(deletion, () => perform(operation, args, to))
     await runInDeletion(undefined, () => spread(deletion, to))
     return result
   })
+}
+
+/** The operation from the beginning, by the client. */
+function perform({ model = '', action }: Operation, args: unknown, to: Attached): Promise<unknown> {
+  const rows = delegateOf(to, to.metadata.models[model]?.delegate ?? '')
+  return (Reflect.get(rows, action) as (args: unknown) => Promise<unknown>)(args)
 }
 
 interface Narrowed {
@@ -137,7 +148,9 @@ function narrow(
   if (own && isDeletion) {
     deletion.models.add(model)
     const action = operation.action === 'delete' ? 'update' : 'updateMany'
-    return { operation: { ...operation, action, args: { ...args, data: markOf(own, deletion) } }, check }
+    // Those alone that are deleted already: none of them can be deleted.
+    const those = mode === 'only' ? onlyMarked(args, own) : args
+    return { operation: { ...operation, action, args: { ...those, data: markOf(own, deletion) } }, check }
   }
   const isCreation = operation.action.startsWith('create')
   const wanted = own && shown === 'only' && !isCreation ? onlyMarked(args, own) : args
