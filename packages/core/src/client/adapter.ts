@@ -6,6 +6,7 @@ import type { DatabasePool, PooledClient } from './pool.ts'
 import { beginWithSettings } from './preset-query.ts'
 import { grantOfTransaction, guardTransaction, missingGrant, type RowSecurity } from './row-security.ts'
 import type { StatementCounter } from './statement-metrics.ts'
+import { StatementNames } from './statement-names.ts'
 import type { TransactionScope } from './transaction-scope.ts'
 import { createTurnstile, type Turnstile } from './turnstile.ts'
 
@@ -28,6 +29,8 @@ export interface AdapterOptions {
   ) => Begin | undefined
   /** Absent where no policies are to be served. */
   readonly rowSecurity: RowSecurity | undefined
+  /** Whether connections are known to keep prepared statements. */
+  readonly keepsStatements: () => boolean
   /** Whether tables are found by the search path, which holds the tenant's schema, and so must not be qualified. */
   readonly isUnqualified: boolean
 }
@@ -48,12 +51,16 @@ function unqualified(query: Query): Query {
 export function createAdapter(options: AdapterOptions): SqlDriverAdapterFactory {
   const { pool, isUnqualified } = options
   const schema = isUnqualified ? noSchema : options.schema
-  const inner = new PrismaPg(pool, schema === undefined ? {} : { schema })
+  const names = new StatementNames(options.keepsStatements)
+  const inner = new PrismaPg(pool, {
+    ...(schema !== undefined && { schema }),
+    statementNameGenerator: (query) => names.nameOf(query),
+  })
   return {
     provider: inner.provider,
     adapterName: inner.adapterName,
     connect: async () => {
-      const adapter = wrapAdapter(await inner.connect(), options)
+      const adapter = wrapAdapter(await inner.connect(), names, options)
       return isUnqualified ? withoutSchema(adapter) : adapter
     },
   }
@@ -75,11 +82,25 @@ function withoutSchema(adapter: SqlDriverAdapter): SqlDriverAdapter {
   }
 }
 
-function wrapAdapter(inner: SqlDriverAdapter, options: AdapterOptions): SqlDriverAdapter {
+function wrapAdapter(
+  inner: SqlDriverAdapter,
+  names: StatementNames,
+  options: AdapterOptions,
+): SqlDriverAdapter {
   const { counter, pool, opening, ended, begin, rowSecurity } = options
 
-  /** One statement of its own, with the settings of the operation that it belongs to. */
-  function single<T>(run: () => Promise<T>): Promise<T> {
+  /** One statement of its own. */
+  async function single<T>(query: Query, run: () => Promise<T>): Promise<T> {
+    try {
+      return await once(run)
+    } catch (error) {
+      if (names.failed(query, error)) return once(run)
+      throw error
+    }
+  }
+
+  /** With the settings of the operation that it belongs to. */
+  function once<T>(run: () => Promise<T>): Promise<T> {
     if (!rowSecurity) return counter.measure(run)
     const grant = rowSecurity.current()
     if (!grant) return Promise.reject(missingGrant())
@@ -90,8 +111,8 @@ function wrapAdapter(inner: SqlDriverAdapter, options: AdapterOptions): SqlDrive
   return {
     provider: inner.provider,
     adapterName: inner.adapterName,
-    queryRaw: (query) => single(() => inner.queryRaw(query)),
-    executeRaw: (query) => single(() => inner.executeRaw(query)),
+    queryRaw: (query) => single(query, () => inner.queryRaw(query)),
+    executeRaw: (query) => single(query, () => inner.executeRaw(query)),
     executeScript: (script) => (rowSecurity ? Promise.reject(missingGrant()) : inner.executeScript(script)),
     getConnectionInfo: () => inner.getConnectionInfo?.() ?? { supportsRelationJoins: true },
     dispose: () => inner.dispose(),
@@ -111,7 +132,7 @@ function wrapAdapter(inner: SqlDriverAdapter, options: AdapterOptions): SqlDrive
         () => inner.startTransaction(),
       )
       if (scope && connection) scope.open({ connection, turnstile })
-      const wrapped = wrapTransaction(transaction, { counter, turnstile, scope, ended })
+      const wrapped = wrapTransaction(transaction, { counter, turnstile, scope, ended, names })
       return rowSecurity && grant ? guardTransaction(wrapped, rowSecurity, grant) : wrapped
     },
   }
@@ -122,18 +143,25 @@ interface TransactionWrap {
   readonly turnstile: Turnstile
   readonly scope: TransactionScope | undefined
   readonly ended: AdapterOptions['ended']
+  readonly names: StatementNames
 }
 
 function wrapTransaction(
   inner: Transaction,
-  { counter, turnstile, scope, ended }: TransactionWrap,
+  { counter, turnstile, scope, ended, names }: TransactionWrap,
 ): Transaction {
   /** Asked again when its turn has come: the statement before may have been the last one. */
-  function statement<T>({ sql }: Query, run: () => Promise<T>): Promise<T> {
-    return turnstile.pass(() => {
-      const reason = ended() ?? (scope && transactionControl(sql))
-      return reason ? Promise.reject(reason) : counter.measure(run)
-    })
+  function statement<T>(query: Query, run: () => Promise<T>): Promise<T> {
+    return turnstile
+      .pass(() => {
+        const reason = ended() ?? (scope && transactionControl(query.sql))
+        return reason ? Promise.reject(reason) : counter.measure(run)
+      })
+      .catch((error: unknown) => {
+        // The failure has ended the transaction, so that only the next one can do better.
+        names.failed(query, error)
+        throw error
+      })
   }
 
   return {

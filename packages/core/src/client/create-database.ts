@@ -36,6 +36,7 @@ import { createSettler } from './settle.ts'
 import { sourceOf } from './source.ts'
 import { createSqlClient } from './sql-client.ts'
 import { createStatementCounter } from './statement-metrics.ts'
+import { keepsStatements } from './statement-names.ts'
 import { stopAll } from './stop-all.ts'
 import { runHook } from './transaction-end.ts'
 import type { TransactionScope } from './transaction-scope.ts'
@@ -59,6 +60,7 @@ export function createDatabase<Client extends PrismaClientLike>(
     rowSecurity,
     tenantSchema,
     fastPath,
+    preparedStatements,
     ...input
   } = options
   checkUse(use)
@@ -67,7 +69,9 @@ export function createDatabase<Client extends PrismaClientLike>(
   const create = (): Database<Client> => assemble(options, config)
   if (instance === undefined) return create()
   const { schemaHash } = metadata ?? {}
-  return livingInstance(instance, { config, client, schemaHash, use, rowSecurity, tenantSchema }, create)
+  const switches = { fastPath, preparedStatements }
+  const madeFrom = { config, client, schemaHash, use, rowSecurity, tenantSchema, ...switches }
+  return livingInstance(instance, madeFrom, create)
 }
 
 function assemble<Client extends PrismaClientLike>(
@@ -109,7 +113,13 @@ function assemble<Client extends PrismaClientLike>(
       ended: () => ambient.scope()?.ended,
       rowSecurity,
       isUnqualified: tenantSchema !== undefined,
+      keepsStatements: () => keepsStatements(on, modeOf(on)),
     })
+  /** As far as prepared statements are concerned. */
+  function modeOf(on: DatabasePool): PoolMode | 'detect' {
+    if (options.preparedStatements === false) return 'transaction'
+    return on === pool ? (connector?.mode() ?? config.pool.mode) : 'detect'
+  }
   const plains: PrismaClientLike[] = []
   const servers = new Map<object, FastServer>()
   let bypass: Bypass | undefined
@@ -131,7 +141,7 @@ function assemble<Client extends PrismaClientLike>(
     const extended = (plain.$extends as (extension: object) => Client)(extension)
     const isFast = metadata !== undefined && options.fastPath !== false && !tenantSchema
     if (isPrimary && isFast) bypass = bypassOf(plain, adapter, metadata)
-    const mode = (): PoolMode | 'detect' => (isPrimary ? (connector?.mode() ?? config.pool.mode) : 'detect')
+    const mode = (): PoolMode | 'detect' => modeOf(on)
     servers.set(
       extended,
       createFastServer({ pool: on, counter, mode, pipeline, client: extended, isReplica: !isPrimary }),

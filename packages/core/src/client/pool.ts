@@ -45,6 +45,8 @@ export class DatabasePool extends pg.Pool {
   #presetNext: Settings | undefined
   /** Connections that are lent out and idle all the same: the fast path keeps them until the event loop turns. */
   keptCount = 0
+  /** Whether its connections keep prepared statements; `undefined` until somebody has found out. */
+  keepsStatements: boolean | undefined
 
   /** `hosts`: the servers of a URL that names several. */
   constructor(config: DatabaseConfig, events: EventSource<DatabaseEvents>, hosts?: Hosts) {

@@ -51,6 +51,13 @@ export interface DatabaseOptions<Client extends PrismaClientLike> extends Databa
    */
   readonly fastPath?: boolean
   /**
+   * Whether statements that come again and again are kept prepared on their connections, Prisma's and those of the fast
+   * path: the server then need not read them anew, nor plan them where one plan is good for all values. At most 250 of
+   * Prisma's per connection, and none behind a pooler of transactions. Default `true`.
+   * https://www.postgresql.org/docs/current/sql-prepare.html
+   */
+  readonly preparedStatements?: boolean
+  /**
    * Makes the call return the living instance of that name in this process, if it was made from the same: for
    * frameworks that reload modules. Compared are the configuration, the source of functions, the schema and every
    * interceptor's name, stage and `options`. Where anything differs, the living one is closed and replaced. Default: none.

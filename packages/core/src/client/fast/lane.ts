@@ -1,6 +1,7 @@
 import type { PoolMode } from '../../config.ts'
 import { type DbContext, restoreContext } from '../../context.ts'
 import { type DatabasePool, isOrdinary, type PooledClient } from '../pool.ts'
+import { keepsStatements } from '../statement-names.ts'
 import { isUnreadable } from './decoder.ts'
 import { type WireOptions, WireStatement } from './wire-statement.ts'
 
@@ -21,7 +22,6 @@ export interface Lane {
  * need not ask the pool for it; unless somebody waits for one. `mode`: how the pool reaches the server, as far as known.
  */
 export function createLane(pool: DatabasePool, mode: () => PoolMode | 'detect'): Lane {
-  let learned: boolean | undefined
   let kept: Leased[] = []
   let isArmed = false
 
@@ -64,37 +64,32 @@ export function createLane(pool: DatabasePool, mode: () => PoolMode | 'detect'):
     )
   }
 
-  function isNamed(): boolean {
-    const known = mode()
-    return known === 'detect' ? learned === true : known !== 'transaction'
-  }
-
   async function on(leased: Leased, options: Omit<WireOptions, 'named'>, context: DbContext): Promise<void> {
-    const statement = new WireStatement({ ...options, named: isNamed() })
+    const statement = new WireStatement({ ...options, named: keepsStatements(pool, mode()) })
     try {
       await leased.client.run(statement, context)
     } catch (error) {
       leased.release(!isUnreadable(error) && !isOrdinary(error))
       throw error
     }
-    if (learned !== undefined || mode() !== 'detect') keep(leased)
+    if (pool.keepsStatements !== undefined || mode() !== 'detect') keep(leased)
     else void learn(leased)
   }
 
   /** A pooler invents the process id that it tells; PostgreSQL itself does not, and keeps what has a name. */
   async function learn(leased: Leased): Promise<void> {
-    learned = false
+    pool.keepsStatements = false
     // Nobody's work: it counts as idle.
     pool.keptCount += 1
     const { processID } = leased.client as unknown as { readonly processID: number | null }
     try {
       const { rows } = await leased.client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
-      learned = rows[0]?.pid === processID
+      pool.keepsStatements = rows[0]?.pid === processID
       pool.keptCount -= 1
       keep(leased)
     } catch {
       // The next statement asks again, and reports what is wrong if it still is.
-      learned = undefined
+      pool.keepsStatements = undefined
       pool.keptCount -= 1
       leased.release(true)
     }
@@ -108,7 +103,7 @@ export function createLane(pool: DatabasePool, mode: () => PoolMode | 'detect'):
         : on(leased, options, context)
     },
     get named() {
-      return isNamed()
+      return keepsStatements(pool, mode())
     },
   }
 }
