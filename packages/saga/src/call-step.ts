@@ -2,7 +2,7 @@ import type { StepCall, StepOptions } from './context.ts'
 import { isSagaFailure, SagaError, SagaFailure, toStored } from './errors.ts'
 import type { StepRecord } from './journal.ts'
 import { holdMs } from './parking.ts'
-import { delayOf, limited, pause } from './retry-policy.ts'
+import { checkStep, delayOf, limited, pause } from './retry-policy.ts'
 import type { Run } from './run.ts'
 import type { Undoing } from './run-around.ts'
 import { forever, stepFailed, stepUnknown, stopped, timedOut } from './step-errors.ts'
@@ -17,6 +17,7 @@ export async function callStep<T>(
   run: (call: StepCall) => Promise<T>,
   options: StepOptions<T> = {},
 ): Promise<T> {
+  checkStep(name, options)
   const { compensate, compensateRetry: retry } = options
   // What may take long to be done may take as long to be undone.
   const timeoutMs = Math.max(usualTimeoutMs, options.timeoutMs ?? 0)

@@ -98,6 +98,13 @@ function check({ name, version = 1, concurrency, rate, deadlineMs }: SagaOptions
   for (const [option, value] of Object.entries(positive)) {
     if (value !== undefined && !(value > 0)) throw wrong(`${option} of saga ${name} must be greater than 0`)
   }
+  for (const [option, value] of Object.entries({
+    'concurrency.limit': concurrency?.limit,
+    'rate.count': rate?.count,
+  })) {
+    if (value !== undefined && !(Number.isInteger(value) && value < 2 ** 31))
+      throw wrong(`${option} of saga ${name} must be a whole number`)
+  }
 }
 
 function wrong(message: string): SagaError {

@@ -68,6 +68,8 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
   }
 
   async function compare(): Promise<void> {
+    // Whoever starts a saga waits until it is stored, which its first step sees to; that one may be long in coming.
+    for (const run of runs.values()) if (!run.journal.isBorn) void run.flushed()
     const born = [...runs.values()].filter(({ journal }) => journal.isBorn)
     const found = await sql().query<Found>(
       `SELECT id, coalesce(asked, 'not-in-hand') AS kind FROM orgdb.saga
@@ -93,18 +95,25 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
     if (lost.length > 0) await release(lost)
   }
 
+  async function every(closed: AbortSignal, fn: () => Promise<void>): Promise<void> {
+    while (!closed.aborted) {
+      try {
+        await fn()
+      } catch (error) {
+        if (!isDbError(error, 'DB_CLOSED')) events.emit('saga.failed', { task: 'heartbeat', error })
+      }
+      await pause(everyMs, closed)
+    }
+  }
+
   return {
     beat,
     async run(closed) {
-      while (!closed.aborted) {
-        try {
-          if (!(await beatBeside())) await beat()
-          await compare()
-        } catch (error) {
-          if (!isDbError(error, 'DB_CLOSED')) events.emit('saga.failed', { task: 'heartbeat', error })
-        }
-        await pause(everyMs, closed)
+      const renew = async (): Promise<void> => {
+        if (!(await beatBeside())) await beat()
       }
+      // Apart, for comparing waits for a connection of the pool.
+      await Promise.all([every(closed, renew), every(closed, compare)])
     },
   }
 }

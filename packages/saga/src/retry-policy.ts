@@ -1,6 +1,6 @@
 import { isDbError } from '@org/db-core'
-import type { RetryPolicy } from './context.ts'
-import { isSagaFailure } from './errors.ts'
+import type { RetryPolicy, StepOptions } from './context.ts'
+import { isSagaFailure, SagaError } from './errors.ts'
 
 /** Waits that grow, up to a half shorter by chance so that many don't come back at once. */
 export function delayOf(
@@ -9,6 +9,29 @@ export function delayOf(
 ): number {
   const full = Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(attempt - 1, 30))
   return Math.round(full * (1 - Math.random() / 2))
+}
+
+/** @throws SagaError DB_SAGA_OPTIONS, which suspends the saga: its code is wrong */
+export function checkStep(
+  step: string,
+  {
+    retry,
+    compensateRetry,
+    timeoutMs,
+  }: Pick<StepOptions<unknown>, 'retry' | 'compensateRetry' | 'timeoutMs'>,
+): void {
+  const given = { ...retry, ...named('compensateRetry.', compensateRetry), timeoutMs }
+  for (const [name, value] of Object.entries(given)) {
+    const least = name.endsWith('Ms') && name !== 'timeoutMs' ? 0 : Number.MIN_VALUE
+    if (value !== undefined && !(value >= least))
+      throw new SagaError('DB_SAGA_OPTIONS', `${name} of step ${step} is no number that makes sense`, {
+        step,
+      })
+  }
+}
+
+function named(before: string, given: object = {}): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(given).map(([name, value]) => [before + name, value]))
 }
 
 const outages: ReadonlySet<string> = new Set([

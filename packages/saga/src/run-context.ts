@@ -1,7 +1,7 @@
 import { callStep, failed } from './call-step.ts'
 import type { ChildOptions, SagaContext, SignalOptions } from './context.ts'
 import type { SagaDefinition } from './definition.ts'
-import type { StoredError } from './errors.ts'
+import { SagaError, type StoredError } from './errors.ts'
 import type { Run } from './run.ts'
 import type { Undoing } from './run-around.ts'
 import type { SagaState } from './saga-state.ts'
@@ -34,7 +34,14 @@ async function pivot(saga: Run, name: string): Promise<void> {
   })
 }
 
+/** @throws SagaError DB_SAGA_OPTIONS */
+function checkTime(step: string, given: number | Date | undefined): void {
+  if (given === undefined || !Number.isNaN(Number(given))) return
+  throw new SagaError('DB_SAGA_OPTIONS', `The time of step ${step} is none`, { step })
+}
+
 async function sleep(saga: Run, name: string, until: number | Date): Promise<void> {
+  checkTime(name, until)
   const { known, isOver } = saga.visit(name)
   if (known?.state === 'done') return
   if (isOver) return forever()
@@ -53,6 +60,7 @@ async function waitForSignal<T>(
   signal: string,
   { timeoutMs }: SignalOptions = {},
 ): Promise<T | undefined> {
+  checkTime(name, timeoutMs)
   const { known, isOver } = saga.visit(name)
   if (known?.state === 'done') return known.output as T | undefined
   if (isOver) return forever()

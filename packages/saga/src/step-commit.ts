@@ -65,9 +65,11 @@ async function isStored(run: Run, { entries }: Loan): Promise<boolean> {
   const mark = JSON.stringify([entries.at(-1)])
   while (run.phase !== 'over') {
     try {
-      const rows = await run.around
-        .sql()
-        .query('SELECT 1 FROM orgdb.saga WHERE id = $1 AND journal @> $2::jsonb', [run.id, mark])
+      const rows = await run.around.sql().query(
+        `SELECT 1 FROM orgdb.saga WHERE id = $1 AND journal @> $2::jsonb
+           UNION ALL SELECT 1 FROM orgdb.saga_page WHERE saga = $1 AND entries @> $2::jsonb`,
+        [run.id, mark],
+      )
       return rows.length > 0
     } catch (error) {
       if (!isDbError(error) || !error.retryable) throw error

@@ -1,7 +1,7 @@
 import { delay, failed } from './call-step.ts'
 import type { StepCall, TransactionStepOptions } from './context.ts'
 import { isSagaFailure, SagaError } from './errors.ts'
-import { isOutage, isTransient } from './retry-policy.ts'
+import { checkStep, isOutage, isTransient } from './retry-policy.ts'
 import type { Run } from './run.ts'
 import type { Undoing } from './run-around.ts'
 import { commitStep } from './step-commit.ts'
@@ -15,6 +15,7 @@ export async function transactionStep<T>(
   run: (call: StepCall) => Promise<T>,
   options: TransactionStepOptions<T> = {},
 ): Promise<T> {
+  checkStep(name, options)
   const { compensate, compensateRetry, retry = {}, pivot } = options
   const undoing =
     compensate &&
