@@ -58,11 +58,11 @@ export async function startSagaServer({ poolSize }: { readonly poolSize: number 
     const dbos = await openDbos(server, poolSize, closers)
     const boss = await openBoss(server, poolSize, closers)
     const graphile = await openGraphile(server, poolSize, closers)
-    const ours = byFunction as SagaDefinition
+    const ours: SagaDefinition = byFunction
     return {
       server,
       ours: () => run(ours),
-      oursListed: () => run(byList as unknown as SagaDefinition),
+      oursListed: () => run(byList),
       oursInTransaction: async () => (await db.transaction(() => sagas.start(ours, {}))).result(),
       dbos,
       boss,
@@ -87,9 +87,7 @@ async function openOurs(
   poolSize: number,
   closers: Closers,
 ): Promise<{ readonly db: Database<PrismaClient>; readonly sagas: Sagas }> {
-  const sagas = createSagas({
-    definitions: [byFunction as SagaDefinition, byList as unknown as SagaDefinition],
-  })
+  const sagas = createSagas({ definitions: [byFunction, byList] })
   const db = createDatabase({
     url: server.url,
     pool: { max: poolSize, min: 1, idleTimeoutMs: 3_600_000 },

@@ -38,7 +38,7 @@ const patienceMs = 3_000
 export function openOrderDesk({ paymentsUrl, shop, callback, worker = {} }: OrderDeskOptions): OrderDesk {
   const payments = openPayments(paymentsUrl, callback)
   const saga = orderSaga({ shop, payments })
-  const sagas = createSagas({ definitions: [saga as SagaDefinition] })
+  const sagas = createSagas({ definitions: [saga] })
   return {
     sagas,
     saga,

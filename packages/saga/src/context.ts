@@ -64,9 +64,11 @@ export interface StepOptions<T> extends CommonStepOptions<T> {
 export interface TransactionStepOptions<T> extends CommonStepOptions<T> {}
 
 /** How long a saga waits to be told something. */
-export interface SignalOptions {
+export interface SignalOptions<T = unknown> {
   /** After so long the result is `undefined`. Default: for ever. */
   readonly timeoutMs?: number
+  /** Types what is told; what it refuses suspends the saga. Default: any JSON value. */
+  readonly payload?: { parse(value: unknown): T }
 }
 
 /** How a saga starts another one. */
@@ -99,7 +101,7 @@ export interface SagaContext {
     options?: TransactionStepOptions<T>,
   ): Promise<T>
   /** Waits for `signal(id, name, payload)`; signals of one name come in their order, one for each wait. */
-  waitForSignal<T = unknown>(step: string, signal: string, options?: SignalOptions): Promise<T | undefined>
+  waitForSignal<T = unknown>(step: string, signal: string, options?: SignalOptions<T>): Promise<T | undefined>
   /** Waits for a time; no process is needed meanwhile. */
   sleep(step: string, until: number | Date): Promise<void>
   /** Runs another saga and returns what it does; a compensation of this one compensates that one, too. */

@@ -12,10 +12,11 @@ import { createDefinitions } from './definitions.ts'
 import { SagaError } from './errors.ts'
 import type { SagaEvents } from './events.ts'
 import type { Feed } from './feed.ts'
-import { createOperator, type SagaOperator } from './operator.ts'
+import { createOperator } from './operator.ts'
 import { type Outcome, outcomeOf, outputOf, type WaitOptions } from './outcome.ts'
 import { createOutside } from './outside.ts'
 import type { RunAround } from './run-around.ts'
+import type { SagaOperator } from './saga-report.ts'
 import { finalStates, type SagaState } from './saga-state.ts'
 import { createSchedules, type Schedule } from './schedules.ts'
 import { createServerClock } from './server-clock.ts'
@@ -25,17 +26,18 @@ import { withNamedTables } from './tables.ts'
 import { undoChild } from './undo-child.ts'
 import { createUpkeep } from './upkeep.ts'
 import { createWakeUps } from './wake-ups.ts'
-import { createWorker, type InnerWorker, type Worker, type WorkerOptions } from './worker.ts'
+import { createWorker, type InnerWorker } from './worker.ts'
+import type { Worker, WorkerOptions } from './worker-options.ts'
 import { createWriter } from './writer.ts'
 
 /** Which sagas there are, and who is told of them. */
-export interface SagasOptions {
+export interface SagasOptions<Inputs extends readonly unknown[] = readonly unknown[]> {
   /** The kinds of sagas; several versions of one name may stand side by side. */
   readonly definitions: readonly SagaDefinition[]
   /** Is told of each step and state in the commit that stores it; an outbox of `@org/db-outbox` fits. Default: nobody. */
   readonly feed?: Feed
   /** Sagas that workers start by the clock. Default: none. */
-  readonly schedules?: readonly Schedule[]
+  readonly schedules?: { readonly [At in keyof Inputs]: Schedule<Inputs[At]> }
   /** How long sagas are kept after their end; `Infinity` for ever. Default 7 days. */
   readonly keepMs?: number
   /**
@@ -80,9 +82,12 @@ export interface Sagas extends Interceptor, SagaOperator {
 }
 
 /** Makes sagas, to be given to `createDatabase` as an interceptor. @throws SagaError DB_SAGA_OPTIONS */
-export function createSagas(options: SagasOptions): Sagas {
-  const { feed, schedules = [], keepMs = 7 * 24 * 3_600_000, notify = true } = options
+export function createSagas<const Inputs extends readonly unknown[] = readonly unknown[]>(
+  options: SagasOptions<Inputs>,
+): Sagas {
+  const { feed, keepMs = 7 * 24 * 3_600_000, notify = true } = options
   if (!(keepMs >= 0)) throw new SagaError('DB_SAGA_OPTIONS', 'keepMs must be 0 or more')
+  const schedules = (options.schedules ?? []) as readonly Schedule[]
   const definitions = createDefinitions(options.definitions)
   const events = createEvents<SagaEvents>()
   const owner = randomUUID()

@@ -46,10 +46,10 @@ export interface Flow<Input, Results extends object> {
     name: Name,
     step: TransactionStep<Input, Results, T>,
   ): Flow<Input, Results & { readonly [Key in Name]: T }>
-  /** Waits for a signal; its name is that of the step unless another is given. */
-  waitForSignal<T = unknown, Name extends string = string>(
+  /** Waits for a signal; its name is that of the step unless another is given. `payload` types what is told. */
+  waitForSignal<Name extends string, T = unknown>(
     name: Name,
-    options?: SignalOptions & { readonly signal?: string },
+    options?: SignalOptions<T> & { readonly signal?: string },
   ): Flow<Input, Results & { readonly [Key in Name]: T | undefined }>
   /** Waits for so many milliseconds, or until a time. */
   sleep(

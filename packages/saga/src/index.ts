@@ -22,6 +22,7 @@ export { SagaError, type SagaErrorCode, SagaFailure, type StoredError } from './
 export type { SagaEvents } from './events.ts'
 export type { Feed, ProgressEvent, SagaProgress } from './feed.ts'
 export type { Flow } from './flow.ts'
+export type { Outcome, WaitOptions } from './outcome.ts'
 export type {
   ListOptions,
   SagaDetails,
@@ -29,10 +30,9 @@ export type {
   SagaSummary,
   StepDetails,
   VersionReport,
-} from './operator.ts'
-export type { Outcome, WaitOptions } from './outcome.ts'
+} from './saga-report.ts'
 export type { SagaState } from './saga-state.ts'
 export type { Schedule } from './schedules.ts'
 export { sagaSchema } from './schema.ts'
 export type { StartOptions } from './start.ts'
-export type { Worker, WorkerMetrics, WorkerOptions } from './worker.ts'
+export type { Worker, WorkerMetrics, WorkerOptions } from './worker-options.ts'

@@ -6,6 +6,7 @@ import type { Run } from './run.ts'
 import type { Undoing } from './run-around.ts'
 import type { SagaState } from './saga-state.ts'
 import { forever } from './step-errors.ts'
+import { throughJson } from './stored-value.ts'
 import { transactionStep } from './transaction-step.ts'
 
 /** What the code of one run works with. */
@@ -58,7 +59,7 @@ async function waitForSignal<T>(
   saga: Run,
   name: string,
   signal: string,
-  { timeoutMs }: SignalOptions = {},
+  { timeoutMs, payload }: SignalOptions<T> = {},
 ): Promise<T | undefined> {
   checkTime(name, timeoutMs)
   const { known, isOver } = saga.visit(name)
@@ -72,7 +73,11 @@ async function waitForSignal<T>(
       const found = await nextSignal(saga, signal)
       if (found) {
         saga.journal.take({ name: signal, id: found.id })
-        return saga.done(name, {}, found.payload as T)
+        return saga.done(
+          name,
+          {},
+          throughJson(told(saga, name, found.payload, payload), `Signal ${signal}`) as T,
+        )
       }
       if (end !== undefined && saga.around.now() >= end) return saga.done(name, {}, undefined)
       if (!isNoted) saga.journal.note({ k: 'wait', n: name, ...(end !== undefined && { u: end }) })
@@ -80,6 +85,16 @@ async function waitForSignal<T>(
       await saga.until(end, signal)
     }
   })
+}
+
+/** @throws SagaError DB_SAGA_VALUE */
+function told<T>(saga: Run, step: string, given: unknown, schema: SignalOptions<T>['payload']): unknown {
+  try {
+    return schema ? schema.parse(given) : given
+  } catch (cause) {
+    const text = `Step ${step} does not take the payload that it was told`
+    throw new SagaError('DB_SAGA_VALUE', text, { saga: saga.id, step, cause })
+  }
 }
 
 async function nextSignal(

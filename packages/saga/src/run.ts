@@ -11,7 +11,7 @@ import { RunEnd } from './run-end.ts'
 import { type Birth, RunJournal } from './run-journal.ts'
 import type { SagaRow } from './saga-row.ts'
 import { finalStates, type SagaState } from './saga-state.ts'
-import { forever, stepFailed, stepUnknown, stopped } from './step-errors.ts'
+import { forever, insideTransaction, stepFailed, stepUnknown, stopped } from './step-errors.ts'
 import { Storing } from './storing.ts'
 import { UnderWay } from './under-way.ts'
 import { Waits } from './waits.ts'
@@ -92,10 +92,6 @@ export class Run {
     return this.phase === 'over'
   }
 
-  get undoings(): ReadonlyMap<string, Undoing> {
-    return this.code.undoings
-  }
-
   /** Begins. */
   start(): void {
     const { deadline_ms: deadlineMs, asked, state } = this.#row
@@ -158,11 +154,7 @@ export class Run {
 
   /** Does something that counts as under way. */
   async work<T>(fn: () => Promise<T>): Promise<T> {
-    if (this.around.hooks()) {
-      throw new SagaError('DB_SAGA_TRANSACTION', 'Steps can not be called inside a transaction', {
-        saga: this.id,
-      })
-    }
+    if (this.around.hooks()) throw insideTransaction(this.id)
     this.#underWay.begin()
     try {
       return await fn()

@@ -5,14 +5,14 @@ import { SagaError } from './errors.ts'
 import type { Starter } from './start.ts'
 
 /** A saga that is started again and again. */
-export interface Schedule {
+export interface Schedule<Input = unknown> {
   /** Names it; the sagas are `name@time`, so that no time is started twice, by however many processes. */
   readonly name: string
-  readonly saga: SagaDefinition
+  readonly saga: SagaDefinition<Input, unknown>
   /** `{ everyMs }`, counted from the Unix epoch, or `{ cron }`: minute, hour, day, month, weekday, in UTC. */
   readonly at: { readonly everyMs: number } | { readonly cron: string }
   /** What it is started with. Default: nothing. */
-  readonly input?: unknown
+  readonly input?: NoInfer<Input>
 }
 
 /**

@@ -39,3 +39,7 @@ export function changed(saga: string, step: string): SagaError {
     step,
   })
 }
+
+export function insideTransaction(saga: string): SagaError {
+  return new SagaError('DB_SAGA_TRANSACTION', 'Steps can not be called inside a transaction', { saga })
+}

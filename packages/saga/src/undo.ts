@@ -14,12 +14,14 @@ import { commitStep } from './step-commit.ts'
 export async function undoAll(run: Run, reason: StoredError): Promise<void> {
   const steps = [...run.journal.record.steps.values()].filter(
     ({ name, state, isSkipped, compensation }) =>
-      run.undoings.has(name) && state !== 'failed' && !isSkipped && compensation !== 'done',
+      run.code.undoings.has(name) && state !== 'failed' && !isSkipped && compensation !== 'done',
   )
   const begun = new Map<string, Promise<void>>()
   for (const step of [...steps].sort((a, b) => b.startedAt - a.startedAt)) {
     const later = steps.filter(({ startedAt }) => startedAt > step.endedAt).map(({ name }) => begun.get(name))
-    const undone = Promise.all(later).then(() => undoStep(run, step, run.undoings.get(step.name) as Undoing))
+    const undone = Promise.all(later).then(() =>
+      undoStep(run, step, run.code.undoings.get(step.name) as Undoing),
+    )
     // Looked at below, all together.
     undone.catch(() => undefined)
     begun.set(step.name, undone)

@@ -8,7 +8,7 @@ const first = defineSaga({
   steps: (flow) =>
     flow
       .call('hotel', { run: async ({ key }) => keys.push(key) })
-      .waitForSignal<string>('go')
+      .waitForSignal('go', { payload: { parse: String } })
       .call('taxi', { run: async ({ results }) => `taxi after ${results.go}` }),
 })
 const second = defineSaga({
@@ -20,7 +20,7 @@ const second = defineSaga({
   steps: (flow) =>
     flow
       .call('room', { run: async () => 0 })
-      .waitForSignal<string>('go')
+      .waitForSignal('go', { payload: { parse: String } })
       .call('train', { run: async ({ results }) => `${results.room} ${results.go}` }),
 })
 const changed = defineSaga({

@@ -71,9 +71,23 @@ const branches = defineSaga<object, readonly unknown[]>({
   },
 })
 
+const checked = defineSaga<object, string>({
+  name: 'checked',
+  async run(context) {
+    const payload = {
+      parse(value: unknown): { readonly by: string } {
+        if (typeof (value as { by?: unknown } | null)?.by !== 'string') throw new Error('no by')
+        return value as { readonly by: string }
+      },
+    }
+    const told = await context.waitForSignal('wait', 'go', { payload })
+    return told?.by ?? 'nobody'
+  },
+})
+
 let world: SagaDatabase
 beforeAll(async () => {
-  world = await sagaDatabase({ definitions: [approval, sleeper, child, parent, branches] })
+  world = await sagaDatabase({ definitions: [approval, sleeper, child, parent, branches, checked] })
   await world.sagas.worker({ poll: { maxMs: 100 } }).start()
 })
 afterAll(() => world[Symbol.asyncDispose]())
@@ -108,6 +122,16 @@ describe('a signal', () => {
     await other.sagas.signal('a2', 'approved', 2)
     expect(await handle.result()).toEqual([1, 2])
     await other.db.close()
+  })
+
+  it('whose payload the saga does not take suspends it, and another one lets it go on', async () => {
+    const { sagas } = world
+    const handle = await sagas.start(checked, {}, { id: 'k1' })
+    await sagas.signal('k1', 'go', { by: 7 })
+    expect(await handle.outcome()).toMatchObject({ state: 'suspended', error: { code: 'DB_SAGA_VALUE' } })
+    await sagas.retry('k1')
+    await sagas.signal('k1', 'go', { by: 'ann' })
+    expect(await handle.result()).toBe('ann')
   })
 
   it('that does not come in time is undefined', async () => {
