@@ -19,7 +19,7 @@ export interface DatabaseLike {
   readonly metadata: SchemaMetadata | undefined
   /** SQL; joins the ambient transaction. */
   readonly sql: SqlClient
-  /** The PostgreSQL schema of models that name none; absent for the role's search path. */
+  /** The PostgreSQL schema of models that name none; where absent, Prisma takes `public`. */
   readonly config: { readonly schema?: string | undefined }
   /** Whether interceptors stand before the database. */
   readonly isIntercepted: boolean

@@ -81,7 +81,7 @@ export interface InterceptorHost {
    * and interceptors. The same database under another address is another source. Without a password.
    */
   readonly source: string
-  /** The PostgreSQL schema of models that name none; absent for the role's search path. */
+  /** The PostgreSQL schema of models that name none; where absent, Prisma takes `public`. */
   readonly schema: string | undefined
   /**
    * Joins the ambient transaction, and passes no interceptor. With row-level security it runs for the tenant of

@@ -589,3 +589,21 @@ describe('tenancy()', () => {
     })
   })
 })
+
+describe('references, for a role whose search path begins elsewhere', () => {
+  it('are looked up in the tables that Prisma reads', async () => {
+    const name = `elsewhere_${new URL(database.url).pathname.slice(1)}`.slice(0, 60)
+    await asSuperuser(
+      database.url,
+      `CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.project (LIKE public.project INCLUDING ALL);
+       INSERT INTO elsewhere.project (id, tenant_id, code, name) VALUES (${b.project}, 'a', 'x', 'another table');
+       CREATE ROLE "${name}" SUPERUSER LOGIN PASSWORD 'x'; ALTER ROLE "${name}" SET search_path = elsewhere, public`,
+    )
+    const url = Object.assign(new URL(database.url), { username: name, password: 'x' })
+    await using away = open(url.href, { use: [tenancy({ shared })] })
+    const add = (projectId: number) =>
+      away.run({ tenant: 'a' }, () => away.task.create({ data: { title: 't', projectId } as never }))
+    await expect(add(b.project)).rejects.toMatchObject({ code: 'DB_TENANT_MISMATCH' })
+    expect(await add(a.project)).toMatchObject({ tenantId: 'a', projectId: a.project })
+  })
+})

@@ -1,3 +1,4 @@
+import { databaseOf } from '../database-of.ts'
 import type { SchemaMetadata } from '../metadata.ts'
 import { modelsOf } from '../models-of.ts'
 import type { Interceptor, InterceptorHost, Next, Operation } from '../operation.ts'
@@ -126,7 +127,7 @@ function guard(
   const start = (): Promise<unknown> => next(scoped)
   const running =
     scope.references.length > 0 && options.references !== 'trust'
-      ? checkReferences(scope, host.sql, host.schema).then(start)
+      ? checkReferences(scope, host.sql, schemaOf(host)).then(start)
       : start()
   if (!checks && action !== 'upsert') return running
   return running.then((result) => {
@@ -136,6 +137,11 @@ function guard(
     }
     return checks ? checkResult(result, checks, model, scope) : result
   })
+}
+
+/** Where Prisma looks for models that name no schema; `undefined` where each tenant's search path decides. */
+function schemaOf({ client, schema = 'public' }: InterceptorHost): string | undefined {
+  return databaseOf(client)?.isUnqualified ? undefined : schema
 }
 
 function touches(operation: Operation, { metadata, fields }: Attached): boolean {
