@@ -29,8 +29,11 @@ export interface DatabaseLike {
   readonly isUnqualified: boolean
   /** Runs the interceptors around an operation of the client whose last step, `last`, is not Prisma's. */
   operate(request: OperateRequest, last: (operation: Operation) => Promise<unknown>): Promise<unknown>
-  /** `COPY … FROM STDIN`; joins the ambient transaction. `data` is in the format that `text` names. */
-  copy(text: string, data: readonly Buffer[]): Promise<void>
+  /**
+   * `COPY … FROM STDIN`; joins the ambient transaction. `data` is in the format that `text` names; what is made piece by
+   * piece is made while the server reads.
+   */
+  copy(text: string, data: Iterable<Buffer>): Promise<void>
   /** Runs SQL and reads its rows as Prisma would; `others` are the texts of the columns behind the fields. */
   typedRows(
     statement: TypedStatement,

@@ -13,7 +13,7 @@ export interface CopyOptions {
 }
 
 /** `COPY … FROM STDIN`, on the ambient transaction's connection, else on any of the pool. */
-export type Copy = (text: string, data: readonly Buffer[]) => Promise<void>
+export type Copy = (text: string, data: Iterable<Buffer>) => Promise<void>
 
 /** Makes it for one database. */
 export function createCopy({ pool, ambient, lifecycle, counter }: CopyOptions): Copy {
@@ -43,17 +43,19 @@ interface WireConnection {
   query(text: string): void
   sendCopyFromChunk(chunk: Buffer): void
   endCopyFrom(): void
+  sendCopyFail(message: string): void
 }
 
 /** What node-postgres calls a submittable. */
 class CopyIn {
   readonly text: string
   readonly done: Promise<void>
-  readonly #data: readonly Buffer[]
+  readonly #data: Iterable<Buffer>
   #resolve!: () => void
   #reject!: (error: unknown) => void
+  #failure: { readonly error: unknown } | undefined
 
-  constructor(text: string, data: readonly Buffer[]) {
+  constructor(text: string, data: Iterable<Buffer>) {
     this.text = text
     this.#data = data
     this.done = new Promise((resolve, reject) => {
@@ -68,8 +70,14 @@ class CopyIn {
   }
 
   handleCopyInResponse(connection: WireConnection): void {
-    for (const chunk of this.#data) connection.sendCopyFromChunk(chunk)
-    connection.endCopyFrom()
+    try {
+      for (const chunk of this.#data) connection.sendCopyFromChunk(chunk)
+      connection.endCopyFrom()
+    } catch (error) {
+      // Made while it is sent: what can't be made ends the statement, or the connection would wait for it.
+      this.#failure = { error }
+      connection.sendCopyFail('there is no more data')
+    }
   }
 
   handleCommandComplete(): void {
@@ -81,7 +89,7 @@ class CopyIn {
   }
 
   handleError(error: Error): void {
-    this.#reject(error)
+    this.#reject(this.#failure ? this.#failure.error : error)
   }
 
   handleEmptyQuery(): void {

@@ -1,7 +1,9 @@
 import type { FieldMetadata } from '@org/db-core'
+import { Decimal } from '@prisma/client/runtime/client'
 
 /** The same text for values that the server takes for equal. */
-export function textOfDouble(text: string, { nativeType }: FieldMetadata): string {
+export function textOfDouble(text: string, { type, nativeType }: FieldMetadata): string {
+  if (type === 'Decimal') return new Decimal(text).toFixed()
   switch (nativeType?.[0]) {
     case 'Uuid':
     case 'Citext':

@@ -22,8 +22,11 @@ const scalars: Readonly<Record<string, ToText>> = {
 }
 
 const decimalText = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
+const plainDecimal = /^-?\d+(?:\.\d+)?$/
 
 function decimal(value: unknown): string | undefined {
+  // What needs no parser goes as it is, which costs a tenth.
+  if (typeof value === 'string' && plainDecimal.test(value)) return value
   if (
     typeof value === 'string'
       ? !decimalText.test(value)
@@ -132,11 +135,10 @@ function dateText(native: string | undefined): ToText {
     const text = date.toISOString()
     // Before Christ; PostgreSQL writes years in another way there, and Prisma knows none of them.
     if (text.startsWith('-')) return undefined
-    // From the year 10,000 on JavaScript writes `+010000`.
-    const day = text.length === 24 ? text.slice(0, 10) : text.slice(1, -14).replace(/^0+/, '')
-    if (parts === 'day') return day
-    const time = text.slice(-13, -1)
-    return parts === 'time' ? time : `${day} ${time}`
+    // PostgreSQL takes the T of JavaScript's text, but from the year 10,000 on that is `+010000`.
+    if (parts === 'time') return text.slice(-13, -1)
+    const usual = text.length === 24 ? text : text.slice(1).replace(/^0+/, '')
+    return usual.slice(0, parts === 'day' ? -14 : -1)
   }
 }
 

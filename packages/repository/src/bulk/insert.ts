@@ -46,9 +46,9 @@ export async function insertRows(
   return { count, rows: found.filter((row) => row !== undefined) }
 }
 
-async function copyGroup({ columns, texts }: RowGroup, { table, database }: Target): Promise<void> {
-  const names = columns.map(({ sql }) => sql).join(', ')
-  await database.copy(`COPY ${table} (${names}) FROM STDIN`, copyChunks(texts))
+async function copyGroup(group: RowGroup, { table, database }: Target): Promise<void> {
+  const names = group.columns.map(({ sql }) => sql).join(', ')
+  await database.copy(`COPY ${table} (${names}) FROM STDIN`, copyChunks(group))
 }
 
 async function insertGroup(
