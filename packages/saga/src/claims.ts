@@ -21,7 +21,7 @@ export interface Claims {
   release(ids: readonly string[]): Promise<void>
 }
 
-/** Whether sagas have ended nearly as many processes as they may: it may be them, or one that was beside them. */
+/** Whether sagas have their last chance: it may be them that end processes, or one that was beside them. */
 export type Suspicion = 'suspects' | 'others'
 
 export interface ClaimsOptions {
@@ -40,7 +40,7 @@ export function createClaims(options: ClaimsOptions): Claims {
   const { owner, sql, events, definitions, maxCrashes, leaseMs } = options
   const all = definitions.claimable()
   const known = [all.map(({ name }) => name), all.map(({ version }) => version)]
-  const suspectFrom = Math.max(1, Math.floor(maxCrashes) - 2)
+  const suspectFrom = Math.max(1, Math.floor(maxCrashes) - 1)
   const graceMs = Math.min(leaseMs, mostGraceMs)
 
   const take = (limit: number, which: string): Promise<readonly SagaRow[]> =>

@@ -114,7 +114,8 @@ export function createWorker(options: WorkerOptions, around: WorkerAround): Inne
     const [first] = await begin(rows)
     if (which === 'suspects' && first) {
       suspect = first
-      void first.moved.then(() => {
+      // What lives so long has not ended its process.
+      void within(leaseMs, first.moved).then(() => {
         suspect = undefined
         onChange(true)
       })

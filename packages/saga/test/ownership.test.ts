@@ -148,12 +148,12 @@ describe('a worker', () => {
     expect(most).toBeLessThanOrEqual(4)
   })
 
-  it('takes up one at a time what has ended nearly too many processes, so that the guilty one is alone', async () => {
+  it('takes up one at a time what has its last chance, so that the guilty one is alone', async () => {
     for (const at of [1, 2, 3, 4]) {
       await pending(
         `suspect${at}`,
         ', owner, token, crashes, journal',
-        `, 'dead', 3, 3, '[{"k":"start","n":"work","t":1}]'`,
+        `, 'dead', 3, 4, '[{"k":"start","n":"work","t":1}]'`,
       )
       gates.set(`suspect${at}`, new Promise((resolve) => setTimeout(resolve, 100)))
     }
