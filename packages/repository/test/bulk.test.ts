@@ -160,7 +160,7 @@ describe('createMany', () => {
       Array.from({ length: 45_000 }, (_, index) => ({ id: 100_000 + index })),
       { signal: controller.signal, onProgress: () => controller.abort(new Error('enough')) },
     )
-    await expect(stopped).rejects.toThrow()
+    await expect(stopped).rejects.toMatchObject({ code: 'DB_CANCELLED', cause: { message: 'enough' } })
     expect(await db.assortment.count()).toBe(45_004)
   })
 

@@ -1,3 +1,4 @@
+import { checkSignals } from '../cancellation.ts'
 import { copyChunks } from './copy-text.ts'
 import { mayCopy } from './copying.ts'
 import { atOnce, type Progress } from './progress.ts'
@@ -34,7 +35,7 @@ export async function insertRows(
   await atOnce(chunks.length > 1, target, async () => {
     let done = 0
     for (const chunk of chunks) {
-      progress.signal?.throwIfAborted()
+      checkSignals(progress.signal)
       if (usesCopy && chunk.columns.length > 0 && !chunk.isMixed) {
         await copyGroup(chunk, target)
         count += chunk.places.length

@@ -1,3 +1,4 @@
+import { checkSignals } from '../cancellation.ts'
 import { textOfDouble } from './doubles.ts'
 import type { Equality } from './equalities.ts'
 import { returningSql } from './insert.ts'
@@ -35,7 +36,7 @@ export async function updateRows(
   let done = 0
   await atOnce(groups.length > 1, target, async () => {
     for (const group of groups) {
-      progress.signal?.throwIfAborted()
+      checkSignals(progress.signal)
       await updateGroup(group, target, returning, results)
       done += group.places.length
       progress.onProgress?.({ rows: done, total: changes.length })

@@ -1,3 +1,4 @@
+import { checkSignals } from '../cancellation.ts'
 import { textOfDouble } from './doubles.ts'
 import { insertSql, returningSql } from './insert.ts'
 import { atOnce, type Progress } from './progress.ts'
@@ -38,7 +39,7 @@ export async function upsertRows(request: UpsertRequest, target: Target): Promis
   let done = 0
   await atOnce(chunks.length > 1, target, async () => {
     for (const chunk of chunks) {
-      signal?.throwIfAborted()
+      checkSignals(signal)
       const { places } = chunk.group
       const upserted = await upsertChunk(chunk, request, target)
       // One row comes back for each that was sent, in that order, but for those that a trigger or `only` left out.

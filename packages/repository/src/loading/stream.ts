@@ -1,10 +1,5 @@
-import {
-  currentContext,
-  DatabaseError,
-  restoreContext,
-  runInContext,
-  type SchemaMetadata,
-} from '@org/db-core'
+import { currentContext, restoreContext, runInContext, type SchemaMetadata } from '@org/db-core'
+import { checkSignals } from '../cancellation.ts'
 import { RepositoryError } from '../errors.ts'
 import type { Inner } from '../inner.ts'
 import { columnsOf } from '../keyset/order.ts'
@@ -62,26 +57,16 @@ export async function* streamRows(
   const signals = [signal, currentContext().signal]
   let from: Position | undefined
   do {
-    checkSignals(signals)
+    checkSignals(...signals)
     const run = (): Promise<Batch> =>
       call({ action: 'streamBatch', kind: 'read' }, [options, from], (_, place) => read(place))
     const batch = await (signal ? runInContext({ signal }, run) : run())
     for (const item of batch.items) {
-      checkSignals(signals)
+      checkSignals(...signals)
       yield item
     }
     from = batch.next
   } while (from)
-}
-
-/** The error is that of a statement which is cancelled: when it happens is chance. */
-function checkSignals(signals: readonly (AbortSignal | undefined)[]): void {
-  const aborted = signals.find((signal) => signal?.aborted)
-  if (!aborted) return
-  throw new DatabaseError('DB_CANCELLED', 'The stream was ended by its signal', {
-    outcome: 'not-sent',
-    cause: aborted.reason,
-  })
 }
 
 /** The stream, in the context in which it was asked for, whoever reads it. */
