@@ -74,6 +74,21 @@ describe('statements of Prisma', () => {
     await prisma.$disconnect()
   })
 
+  it('are sent anew for everybody when many meet the change at once', async () => {
+    await using db = open(database.url, { pool: { max: 4, min: 4 } })
+    await db.connect()
+    const all = () => Promise.all(Array.from({ length: 16 }, () => list(db)))
+    const [expected] = await all()
+    await times(3, all)
+    const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: database.url }) })
+    for (const type of ['varchar(40)', 'text']) {
+      await prisma.$executeRawUnsafe(`ALTER TABLE users ALTER COLUMN name TYPE ${type}`)
+      for (const each of await all()) expect(each).toStrictEqual(expected)
+      await times(3, all)
+    }
+    await prisma.$disconnect()
+  })
+
   it('fail one transaction at most when the server has forgotten them', async () => {
     await using db = open(database.url, one)
     await db.connect()

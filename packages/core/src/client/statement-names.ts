@@ -54,10 +54,13 @@ export class StatementNames {
    * Whether the statement failed for its name: the server has forgotten it, or its columns have another type now. That
    * is found out before anything is carried out, so it may be sent again, from now on under another name.
    */
-  failed({ sql }: { readonly sql: string }, error: unknown): boolean {
-    if (!this.#names.has(sql) || !isStale(error)) return false
-    this.#names.delete(sql)
-    this.#version += 1
+  failed(
+    { sql, args }: { readonly sql: string; readonly args: readonly unknown[] },
+    error: unknown,
+  ): boolean {
+    if (args.length === 0 || !isStale(error)) return false
+    // Of many that fail at once the first has taken the name away, and all are sent again.
+    if (this.#names.delete(sql)) this.#version += 1
     return true
   }
 }
